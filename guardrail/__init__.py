@@ -1,0 +1,1 @@
+"""Safety middleware around image-generation pipelines."""
