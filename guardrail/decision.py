@@ -156,12 +156,16 @@ CORE_ACTIONS: Mapping[str, ActionKind] = MappingProxyType(
                 30,
                 "Generate again with a new seed; if no attempt passes, the next alteration or a block follows.",
                 (
-                    Param("max", "integer", default=2, minimum=1, maximum=8, stricter="lower", doc="number of attempts"),
+                    Param(
+                        "max", "integer", default=2, minimum=1, maximum=8, stricter="lower", doc="number of attempts"
+                    ),
                     Param("away_from", "choice", default="nudity", choices=("nudity",)),
                 ),
                 merge=("away_from",),
             ),
-            ActionKind("blur", Action.ALTER, _MEDIA, 40, "Blur until it is not recognised any more.", (_TARGET,), ("target",)),
+            ActionKind(
+                "blur", Action.ALTER, _MEDIA, 40, "Blur until it is not recognised any more.", (_TARGET,), ("target",)
+            ),
             ActionKind("pixelate", Action.ALTER, _MEDIA, 41, "Pixelate to few cells.", (_TARGET,), ("target",)),
             ActionKind("fill", Action.ALTER, _MEDIA, 42, "Cover with a flat colour.", (_TARGET,), ("target",)),
             ActionKind(
@@ -204,8 +208,8 @@ CORE_ACTIONS: Mapping[str, ActionKind] = MappingProxyType(
 class Leaf:
     """One comparison that made a rule true.
 
-    `margin` is how far a score lies beyond its threshold (never negative for a leaf that held); ``None`` for what is not
-    a score. `item` is the index in a list signal.
+    `margin` is how far a score lies beyond its threshold (never negative for a leaf that held); ``None`` for what is
+    not a score. `item` is the index in a list signal.
     """
 
     signal: str
@@ -348,7 +352,8 @@ class Alteration:
 class Coverage:
     """Something that could not be checked or not be marked.
 
-    `what` is a fixed word such as ``text-embedding``, ``latent``, ``unmarked``, ``pixels-only``; `argument` is where it stood.
+    `what` is a fixed word such as ``text-embedding``, ``latent``, ``unmarked``, ``pixels-only``; `argument` is where it
+    stood.
     """
 
     what: str
@@ -368,7 +373,7 @@ class EffectiveCheck:
     weights: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "version": self.version, "weights": dict(self.weights)}
+        return {"check": self.name, "version": self.version, "weights": dict(self.weights)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +415,7 @@ _FALLBACK = {
 
 
 def new_decision_id(time_ms: int, random: bytes) -> str:
-    """An id that sorts by time: UUID version 7 (RFC 9562) from the wall clock and 10 bytes from the operating system."""
+    """An id that sorts by time: UUID version 7 (RFC 9562) from the wall clock and 10 random bytes."""
     value = (time_ms & (1 << 48) - 1) << 80 | int.from_bytes(random[:10], "big")
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
@@ -435,6 +440,9 @@ class Decision:
         timings_ms: wall time by step.
         pixels_sha256: of the generated pixels before marking; empty when nothing was generated.
         mark_id: the 60-bit id that the watermark carries, in hex; empty when unmarked.
+        due: the stages that ran and had media, in order; a later stage builds on them.
+        inputs: keyed hashes of the texts and images that came in, by ``text_hashes`` and ``image_hashes``.
+        created: when, RFC 3339 in UTC.
     """
 
     id: str
@@ -454,6 +462,8 @@ class Decision:
     context: Mapping[str, str] = field(default_factory=dict)
     pixels_sha256: str = ""
     mark_id: str = ""
+    due: tuple[Stage, ...] = ()
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     created: str = ""
 
     @property
@@ -470,13 +480,17 @@ class Decision:
         """Ids of the rules that would have acted if they were not in shadow mode."""
         return tuple(dict.fromkeys(r.rule for r in self.reasons if r.rule and r.shadow))
 
-    def message(self, lang: str = "en") -> str:
-        """What the end user may read: the policy's text, in `lang` or English, with the decision's id.
+    def message(self, lang: str = "") -> str:
+        """What the end user may read: the policy's text with the decision's id.
 
         It never names a detector or a threshold. Empty when the request was allowed unchanged.
+
+        Args:
+            lang: language; by default the locale of the request's context. English where there is no text in it.
         """
         if self.action not in _FALLBACK:
             return ""
+        lang = lang or self.context.get("locale", "en")
         short = lang.replace("_", "-").split("-")[0].lower()
         fallback = _FALLBACK[self.action]
         text = next((self.messages[k] for k in (lang, short, "en") if k in self.messages), None)
@@ -503,6 +517,8 @@ class Decision:
             "timings_ms": {k: round(v, 3) for k, v in self.timings_ms.items()},
             "labels": dict(self.labels),
             "context": dict(self.context),
+            "due": [s.value for s in self.due],
+            "inputs": {k: list(v) for k, v in self.inputs.items()},
             "pixels_sha256": self.pixels_sha256,
             "mark_id": self.mark_id,
             "message": self.message(),

@@ -27,6 +27,7 @@ __all__ = [
     "CORE",
     "Choice",
     "Flag",
+    "ItemValue",
     "Items",
     "Kind",
     "Score",
@@ -155,7 +156,9 @@ class Vocabulary:
         for spec in declared:
             known = merged.setdefault(spec.name, spec)
             if known.stage is not spec.stage or known.kind != spec.kind:
-                raise PluginError(f"{by} declares the signal {spec.name} with another stage or kind than the vocabulary has")
+                raise PluginError(
+                    f"{by} declares the signal {spec.name} with another stage or kind than the vocabulary has"
+                )
         return Vocabulary(merged)
 
 
@@ -194,16 +197,16 @@ CORE = Vocabulary(
                 "prompt.persons",
                 Stage.PROMPT,
                 Items({"match": Score("match"), "kind": Choice(("public", "private"), benign="public")}),
-                "Real people that the texts name: public figures by name, private people by relation or by a listed name. "
-                "Fictional characters, artists named for their style and the long dead are not in it.",
+                "Real people that the texts name: public figures by name, private people by relation or by a listed "
+                "name. Fictional characters, artists named for their style and the long dead are not in it.",
                 "stricter",
             ),
             SignalSpec(
                 "reference.faces",
                 Stage.REFERENCE,
                 Items(_REFERENCE_FACE),
-                "Faces in the images that go in: real (a photograph of a person; what is unsure counts as real), identifiable, "
-                "match and gallery (nearest enrolled identity), consent.",
+                "Faces in the images that go in: real (a photograph of a person; what is unsure counts as real), "
+                "identifiable, match and gallery (nearest enrolled identity), consent.",
                 "stricter",
             ),
             SignalSpec(
@@ -223,7 +226,9 @@ CORE = Vocabulary(
                 "An image that goes in is on a list of known images. No shipped check gives it yet.",
                 "stricter",
             ),
-            SignalSpec("step.nudity", Stage.STEP, Score("nudity"), "Nudity in a preview made while denoising.", "stricter"),
+            SignalSpec(
+                "step.nudity", Stage.STEP, Score("nudity"), "Nudity in a preview made while denoising.", "stricter"
+            ),
             SignalSpec("output.nudity", Stage.OUTPUT, Score("nudity"), "Nudity in the generated image.", "stricter"),
             SignalSpec(
                 "output.faces",
@@ -250,10 +255,12 @@ CORE = Vocabulary(
                 "output.markable",
                 Stage.OUTPUT,
                 Choice(("full", "fragile", "none", "latent"), benign="full"),
-                "How well the output can carry the watermark: full, fragile (short side 64 to 255 px), none (under 64 px), "
-                "or latent (not pixels, cannot be marked).",
+                "How well the output can carry the watermark: full, fragile (short side 64 to 255 px), none (under "
+                "64 px), or latent (not pixels, cannot be marked).",
             ),
-            SignalSpec("context.purpose", None, Text(), "The purpose that the caller set with guard.context(purpose=…)."),
+            SignalSpec(
+                "context.purpose", None, Text(), "The purpose that the caller set with guard.context(purpose=…)."
+            ),
             SignalSpec("context.locale", None, Text(), "The locale that the caller set with guard.context(locale=…)."),
             SignalSpec(
                 "request.unverified",
@@ -261,7 +268,15 @@ CORE = Vocabulary(
                 Items(
                     {
                         "kind": Choice(
-                            ("text-embedding", "image-embedding", "latent", "condition-latent", "token-ids", "audio", "unknown"),
+                            (
+                                "text-embedding",
+                                "image-embedding",
+                                "latent",
+                                "condition-latent",
+                                "token-ids",
+                                "audio",
+                                "unknown",
+                            ),
                             benign="latent",
                         )
                     }
