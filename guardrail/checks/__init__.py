@@ -1,0 +1,1 @@
+"""Checks: media in, signals out. One detector a file; `registry` finds the shipped ones and plugins."""

@@ -1,0 +1,81 @@
+"""What a check is: media in, signals out.
+
+A check reads; it never alters, never decides and never draws from a global random state. It is given a batch of
+requests and answers for each of them alone: the same request gives the same values in any batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from guardrail.decision import EffectiveCheck
+from guardrail.media import Region, Request, Span
+from guardrail.signals import SignalSpec, SignalValue, Stage
+
+__all__ = ["Check", "CheckSettings", "Failure", "Region", "SignalValues", "Span"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalValues:
+    """What one check says about one request: its signals, and the evidence that alterations need."""
+
+    signals: Mapping[str, SignalValue]
+    spans: tuple[Span, ...] = ()
+    regions: tuple[Region, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One check could not answer for one request: its signals are missing. `cause` holds no content."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """What a user of the guard may set for its checks.
+
+    Args:
+        names: names of people to protect, besides the shipped list of public figures.
+        face_backend: ``auto`` (insightface if a pack is given, else YuNet if its file is there, else the embedded
+            models), or one of ``insightface``, ``yunet``, ``embedded``.
+        insightface_pack: absolute path of a local insightface pack folder.
+        gallery: enrolled identities, or ``None``.
+        threads: per model session.
+    """
+
+    names: tuple[str, ...] = ()
+    face_backend: str = "auto"
+    insightface_pack: str = ""
+    gallery: Any = None
+    threads: int = 1
+
+
+@runtime_checkable
+class Check(Protocol):
+    """The protocol of a check. A class registered under the entry-point group ``guardrail.checks`` is called with a
+    `CheckSettings` and gives one of these, or raises a ConfigurationError that says what is missing."""
+
+    name: str
+    version: str
+    stages: frozenset[Stage]
+    needs: frozenset[str]
+    """Signals of other checks that must be there first."""
+    gives: tuple[SignalSpec, ...]
+    inline: bool
+    """True for checks in pure Python whose work is bounded by the input limits: run on the calling thread."""
+    timeout_s: float
+
+    def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
+        """One answer per request, in order. May raise CheckError for the whole batch."""
+        ...
+
+    def warmup(self) -> None:
+        """Load whatever is loaded lazily, so that the first request is not slower than the second."""
+        ...
+
+    def effective(self) -> EffectiveCheck:
+        """Name, version and sha256 of the weights that this check runs on."""
+        ...

@@ -1,0 +1,1 @@
+"""Face detectors and embedders, one file each, behind the protocols of `base`."""

@@ -1,0 +1,81 @@
+"""``prompt.persons``: real people that the texts name.
+
+Public figures by a hand-written list with native scripts and spellings; private people by relation ("my classmate",
+"the woman in this photo"), by title and name, and by the names that the user of the guard wants protected. Fictional
+characters are left out, and artists where they are named for a style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
+from guardrail.checks.text.figures import NameIndex, public_figures
+from guardrail.checks.text.lexicon import Lexicon, TokenText
+from guardrail.checks.text.normalise import read
+from guardrail.checks.text.wordlists import languages, load_list
+from guardrail.decision import EffectiveCheck
+from guardrail.media import Request, TextInput
+from guardrail.signals import CORE, ItemValue, SignalSpec, Stage
+
+__all__ = ["PersonTextCheck"]
+
+
+class PersonTextCheck:
+    """One item for each person named, however often and in however many readings the name was found."""
+
+    name = "person-names"
+    version = "1"
+    stages = frozenset({Stage.PROMPT})
+    needs: frozenset[str] = frozenset()
+    gives: tuple[SignalSpec, ...] = (CORE["prompt.persons"],)
+    inline = True
+    timeout_s = 5.0
+
+    def __init__(self, settings: CheckSettings | None = None) -> None:
+        self._names = NameIndex()
+        for _, field, spelling, sure in public_figures():
+            self._names.add(spelling, kind="public", sure=sure, artist=field == "arts")
+        for name in settings.names if settings else ():
+            self._names.add(name, kind="private")
+        self._relations = Lexicon(load_list("relations", language) for language in languages("relations"))
+        self._fictional = Lexicon(load_list("fictional", language) for language in languages("fictional"))
+
+    def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
+        return [self._one(request.texts) for request in batch]
+
+    def _one(self, texts: Sequence[TextInput]) -> SignalValues:
+        spans: list[Span] = []
+        for i, text in enumerate(texts):
+            # Whoever is named in a negative prompt is not asked for.
+            if not text.negative:
+                spans += _longest(self._spans(i, text.text))
+        items: tuple[ItemValue, ...] = tuple({"match": s.score, "kind": s.label} for s in spans)
+        return SignalValues({"prompt.persons": items}, tuple(spans))
+
+    def _spans(self, index: int, text: str) -> list[Span]:
+        found: list[Span] = []
+        for view in read(text):
+            fictional = list(self._fictional.exempted(TokenText(view), view))
+            for n in self._names.find(view, text):
+                if not n.style and not any(a <= n.start and n.end <= b for a, b in fictional):
+                    found.append(Span(index, n.start, n.end, "person", n.kind, n.match, n.undone))
+            for hit in self._relations.hits([view])[0]:
+                if not any(a <= hit.start and hit.end <= b for a, b in fictional):
+                    found.append(Span(index, hit.start, hit.end, "person", "private", hit.term.weight, hit.undone))
+        return found
+
+    def warmup(self) -> None:
+        self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)
+
+    def effective(self) -> EffectiveCheck:
+        return EffectiveCheck(self.name, self.version)
+
+
+def _longest(spans: Sequence[Span]) -> list[Span]:
+    """Overlapping findings are one person: the surest, then the longest, stands for them."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda s: (-s.score, s.start - s.end, s.start)):
+        if not any(span.start < k.end and k.start < span.end for k in kept):
+            kept.append(span)
+    return sorted(kept, key=lambda s: s.start)
