@@ -27,18 +27,14 @@ DENIED = frozenset(
 """Keys that name content, in lower case without ``-`` and ``_``. Refused at any depth: the last line of defence, for
 the day on which some other room puts content into a decision by mistake. It knows keys, not values."""
 
-# Places in a decision where a denied word is not content: what the check is called (`EffectiveCheck.name`), and two
-# mappings whose keys are model files and stages ("prompt" is a stage). Each is admitted with the type of value it has
-# there and no other.
+# Places in a decision where a denied word is not content: two mappings whose keys are model files and stages ("prompt"
+# is a stage). Each is admitted with the type of value it has there and no other.
 _HEX = re.compile(r"[0-9a-fA-F]{1,128}")
-_CHECK_NAME = re.compile(r"[\w.:/-]{1,100}", re.ASCII)
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 def _admitted(path: tuple[str, ...], value: object) -> bool:
     match path:
-        case ("effective", "name"):
-            return isinstance(value, str) and _CHECK_NAME.fullmatch(value) is not None
         case ("effective", "weights", _):
             return isinstance(value, str) and _HEX.fullmatch(value) is not None
         case ("timings_ms", _):

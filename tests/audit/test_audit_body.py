@@ -34,7 +34,7 @@ def test_keys_that_name_content_are_refused_at_any_depth(word, wrap):
 @pytest.mark.parametrize(
     "body",
     [
-        {"effective": [{"name": "faces", "weights": {"text": "ab" * 32}}]},
+        {"effective": [{"check": "faces", "weights": {"text": "ab" * 32}}]},
         {"timings_ms": {"prompt": 1.5, "image": 2}},
         {"prompt_index": 0, "image_index": 1, "pixels_sha256": "ab", "prompt.sexual": 0.9},
     ],
@@ -47,7 +47,6 @@ def test_the_places_of_a_decision_that_only_sound_like_content_pass(body):
     "body",
     [
         {"effective": [{"name": "a sentence about somebody"}]},
-        {"effective": [{"name": ["faces"]}]},
         {"effective": [{"weights": {"text": SECRET}}]},
         {"effective": [{"prompt": "faces"}]},
         {"timings_ms": {"prompt": SECRET}},

@@ -1,0 +1,111 @@
+"""Putting a guard together. What can be known now is refused now, with the mends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from guardrail.actions import action_kinds
+from guardrail.audit import AuditLog
+from guardrail.checks.base import Check, CheckSettings
+from guardrail.checks.registry import Declared, Unavailable, construct, vocabulary
+from guardrail.errors import ConfigurationError, SignalUnavailable
+from guardrail.gallery import Gallery
+from guardrail.keys import Keyring
+from guardrail.paths import home, shipped_policies
+from guardrail.policy import BuiltinEngine, Policy, PolicyEngine, load_policy
+from guardrail.signals import CORE, Stage
+
+__all__ = ["build_checks", "load_engine", "load_names", "open_audit", "open_gallery"]
+
+# Signals that the guard itself knows; no check is asked for them.
+OWN_SIGNALS = frozenset({s.name for s in CORE.at(None)} | {"output.markable"})
+
+
+def load_engine(policy: str | Path | Policy | PolicyEngine, declared: Sequence[Declared]) -> PolicyEngine:
+    """An engine for a shipped policy's name, a file, a loaded policy, or an engine as it is.
+
+    Raises:
+        PolicyError: the file does not load; every finding with file:line:col.
+    """
+    if isinstance(policy, str | Path):
+        words = vocabulary(declared)
+        policy = load_policy(policy, vocabulary=words, actions=action_kinds(), shipped=shipped_policies())
+    if isinstance(policy, Policy):
+        return BuiltinEngine(policy)
+    if not callable(getattr(policy, "evaluate", None)):
+        raise ConfigurationError(f"a policy is a name, a file, a Policy or an engine, not {type(policy).__name__}")
+    return policy
+
+
+def build_checks(engine: PolicyEngine, settings: CheckSettings, declared: Sequence[Declared]) -> list[Check]:
+    """The checks that give what the policy reads.
+
+    Raises:
+        SignalUnavailable: a signal that no installed check gives, with the rules that read it and the ways out.
+    """
+    needs = {name: rules for name, rules in engine.needs().items() if name not in OWN_SIGNALS}
+    checks, unavailable = construct(needs, settings, declared)
+    given = {s.name for c in checks for s in c.gives}
+    missing = {name: rules for name, rules in needs.items() if name not in given}
+    if missing:
+        raise SignalUnavailable(_explain(engine.ref.id, missing, unavailable, declared))
+    return checks
+
+
+def _explain(
+    policy: str, missing: Mapping[str, Sequence[str]], unavailable: Sequence[Unavailable], declared: Sequence[Declared]
+) -> str:
+    lines = [f"the policy {policy} needs signals that nothing installed here gives:"]
+    for name, rules in missing.items():
+        lines.append(f"  {name}: read by the {'rule' if len(rules) == 1 else 'rules'} {', '.join(rules)}")
+        cause = next((u for u in unavailable if name in u.signals), None)
+        if cause is not None:
+            lines.append(f"    given by the check {cause.name}, which cannot start: {cause.error}")
+        elif not any(s.name == name for d in declared for s in d.gives):
+            lines.append("    no check gives it: install a plugin that does, or take it out of the policy")
+    lines.append("or use a policy that does without these signals; see: guardrail doctor")
+    return "\n".join(lines)
+
+
+def load_names(names: Sequence[str] | str | Path) -> tuple[str, ...]:
+    """Names to protect: a list, or a text file with one name a line (``#`` begins a comment).
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if isinstance(names, str | Path):
+        try:
+            lines = Path(names).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"the list of names {names} cannot be read: {type(error).__name__}") from None
+        return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    return tuple(names)
+
+
+def open_gallery(gallery: Any, keyring: Keyring) -> Any:
+    """``"auto"``: the gallery in the data folder; a path: that file; ``None``: none; anything else as it is."""
+    if gallery == "auto":
+        gallery = home() / "gallery.sqlite"
+    if isinstance(gallery, str | Path):
+        return Gallery(Path(gallery), key=keyring.derive("gallery"), key_id=keyring.active)
+    return gallery
+
+
+def open_audit(audit: Any, keyring: Keyring) -> AuditLog | None:
+    """``"auto"``: the log in the data folder; a path: that file; ``None``: no record, by explicit choice."""
+    if audit == "auto":
+        audit = home() / "audit.sqlite"
+    if isinstance(audit, str | Path):
+        path = Path(audit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return AuditLog(path, key=keyring.derive("audit"), key_id=keyring.active)
+    if audit is None or isinstance(audit, AuditLog):
+        return audit
+    raise ConfigurationError(f'audit is "auto", a path, an AuditLog or None, not {type(audit).__name__}')
+
+
+def stages_of(checks: Sequence[Check]) -> frozenset[Stage]:
+    """The stages at which some check looks."""
+    return frozenset(stage for check in checks for stage in check.stages)

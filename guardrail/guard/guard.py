@@ -1,0 +1,276 @@
+"""The public guard: checks, decides, alters, marks and records, with or without a pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardrail.actions import actions
+from guardrail.audit import AuditLog
+from guardrail.checks.base import CheckSettings
+from guardrail.checks.registry import declared_checks
+from guardrail.decision import Decision, EffectiveCheck, PolicyRef
+from guardrail.errors import InputError, MarkError
+from guardrail.guard import build
+from guardrail.guard.item import Item
+from guardrail.guard.judge import Judge
+from guardrail.guard.records import Recorder
+from guardrail.guard.runner import Runner
+from guardrail.guard.session import Parts, Session
+from guardrail.keys import Keyring, load_keyring
+from guardrail.marks.label import Label
+from guardrail.marks.stack import MarkStack
+from guardrail.media import Context, ImageInput, Limits, Request, Role, TextInput
+from guardrail.media.read import read_image
+from guardrail.policy import Policy, PolicyEngine
+from guardrail.signals import Stage
+
+if TYPE_CHECKING:
+    from guardrail.marks.guarded_image import GuardedImage
+
+__all__ = ["Guard"]
+
+_context: ContextVar[Context | None] = ContextVar("guardrail_context", default=None)
+_NO_CONTEXT = Context()
+
+
+class Guard:
+    """Checks prompts and images by a policy.
+
+    Args:
+        policy: name of a shipped policy, path of a rule file, a loaded policy or another engine.
+        names: people to protect besides public figures: a list, or a text file with one name a line.
+        gallery: ``"auto"`` (in the data folder), a path, a gallery object, or ``None``.
+        audit: ``"auto"`` (in the data folder), a path, a log, or ``None`` for no record.
+        face_backend: ``auto``, ``embedded``, ``yunet`` or ``insightface``.
+        insightface_pack: absolute path of a local pack folder; its licence is the user's to hold.
+        keyring: secrets; by default those of this installation.
+        limits: what is too much to look at.
+        threads: per model session.
+        on_report: called with (queue, decision) for each report that a rule asks for.
+
+    Raises:
+        ConfigurationError: whatever can be known now is refused now: a rule file that does not load (PolicyError), a
+            signal that no installed check gives (SignalUnavailable), a model file that is missing or wrong, no key.
+    """
+
+    def __init__(
+        self,
+        policy: str | Path | Policy | PolicyEngine = "default",
+        *,
+        names: Sequence[str] | str | Path = (),
+        gallery: Any = "auto",
+        audit: str | Path | AuditLog | None = "auto",
+        face_backend: str = "auto",
+        insightface_pack: str | Path = "",
+        keyring: Keyring | None = None,
+        limits: Limits | None = None,
+        threads: int = 1,
+        on_report: Callable[[str, Decision], Any] | None = None,
+    ) -> None:
+        declared = declared_checks()
+        engine = build.load_engine(policy, declared)
+        self.keyring = keyring or load_keyring()
+        self.gallery = build.open_gallery(gallery, self.keyring)
+        settings = CheckSettings(
+            names=build.load_names(names),
+            face_backend=face_backend,
+            insightface_pack=str(insightface_pack),
+            gallery=self.gallery,
+            threads=threads,
+        )
+        runner = Runner(build.build_checks(engine, settings, declared))
+        self.audit = build.open_audit(audit, self.keyring)
+        self.marks = MarkStack(self.keyring)
+        self._parts = Parts(
+            engine,
+            Judge(engine, runner, actions()),
+            Recorder(self.audit, on_report),
+            self.keyring,
+            self.marks,
+            limits or Limits(),
+        )
+
+    # ---- what it is made of
+
+    @property
+    def policy(self) -> PolicyRef:
+        """Id, version and sha256 of the rules."""
+        return self._parts.engine.ref
+
+    @property
+    def limits(self) -> Limits:
+        return self._parts.limits
+
+    def effective(self) -> tuple[EffectiveCheck, ...]:
+        """The checks in force, with the weights they run on."""
+        return tuple(c.effective() for c in self._parts.judge.runner.checks)
+
+    def warmup(self) -> None:
+        """Load everything that loads lazily, so that the first request is not slower than the second."""
+        self._parts.judge.runner.warmup()
+        self.marks.warmup()
+
+    def close(self) -> None:
+        """Close the audit log."""
+        if self.audit is not None:
+            self.audit.close()
+
+    def __enter__(self) -> Guard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def session(self) -> Session:
+        """A call of its own through the stages (for integrations such as `guardrail.pipelines`)."""
+        return Session(self._parts)
+
+    # ---- who asks, and what for
+
+    @contextlib.contextmanager
+    def context(self, *, purpose: str = "", user: str = "", locale: str = "en", tenant: str = "") -> Iterator[Context]:
+        """Say for what and for whom the calls inside the block are. Follows threads and tasks like any contextvar."""
+        token = _context.set(Context(purpose, user, locale, tenant))
+        try:
+            yield _context.get() or _NO_CONTEXT
+        finally:
+            _context.reset(token)
+
+    @staticmethod
+    def current_context() -> Context:
+        """The context of the calling thread or task."""
+        return _context.get() or _NO_CONTEXT
+
+    # ---- checks without a pipeline
+
+    def check_prompt(self, prompt: str, *, negative_prompt: str | None = None) -> Decision:
+        """Judge a prompt. An altered prompt is in the decision's alterations, in memory only."""
+        return self.check_request(prompt=prompt, negative_prompt=negative_prompt)
+
+    def check_image(self, image: Any) -> Decision:
+        """Judge a reference image: a path, bytes, a PIL image, an array or a tensor."""
+        return self.check_request(images=[image])
+
+    def check_request(
+        self, *, prompt: str | None = None, images: Sequence[Any] = (), negative_prompt: str | None = None
+    ) -> Decision:
+        """Judge a prompt and reference images together. Unreadable input is a block that names the cause.
+
+        Raises:
+            UnsupportedInput: the prompt is no text, or an image is of a type that nothing here understands.
+        """
+        texts = [TextInput(prompt)] if prompt is not None else []
+        texts += [TextInput(negative_prompt, "negative_prompt", negative=True)] if negative_prompt is not None else []
+        session = self.session()
+        pictures: list[ImageInput] = []
+        fault: InputError | None = None
+        for index, image in enumerate(images):
+            try:
+                pictures.append(read_image(image, index=index, limits=self.limits))
+            except InputError as error:
+                fault = fault or error
+        session.open([Request(tuple(texts), tuple(pictures), context=self.current_context())])
+        (item,) = session.items
+        if fault is not None and not item.blocked:
+            session.refuse(item, fault)
+        session.judge_inputs()
+        return self._close(session, item)
+
+    def check_output(self, image: Any, after: Decision | None = None) -> Decision:
+        """Judge a generated image. `after` is the decision on the request it was made from; its signals count too.
+
+        A covered image is in the decision's alterations, in memory only.
+        """
+        return self._after(image, after, Stage.OUTPUT)
+
+    def check_preview(self, image: Any, after: Decision | None = None) -> Decision:
+        """Judge a preview that was made while denoising, before it is shown."""
+        return self._after(image, after, Stage.STEP)
+
+    def _after(self, image: Any, after: Decision | None, stage: Stage) -> Decision:
+        session = self.session()
+        session.open([Request(context=self.current_context())])
+        (item,) = session.items
+        if after is not None:
+            item.signals.update(after.signals)
+            item.before = frozenset(after.due)
+            if after.blocked:
+                item.reasons += after.reasons
+                item.action = after.action
+        role = Role.OUTPUT if stage is Stage.OUTPUT else Role.PREVIEW
+        try:
+            picture = read_image(image, role=role, limits=self.limits)
+        except InputError as error:
+            session.refuse(item, error)
+        if item.blocked:
+            return self._close(session, item)
+        if stage is Stage.STEP:
+            return self._close(session, session.judge_preview(item, picture))
+        out = session.judge_output(item, picture, 0)
+        return self._close(session, out.item)
+
+    def _close(self, session: Session, item: Item) -> Decision:
+        ((decision,), _) = session.close([(item, "", "")])
+        return decision
+
+    # ---- the same for asyncio: checks run in a thread, the context goes along
+
+    async def acheck_prompt(self, prompt: str, *, negative_prompt: str | None = None) -> Decision:
+        return await asyncio.to_thread(self.check_prompt, prompt, negative_prompt=negative_prompt)
+
+    async def acheck_image(self, image: Any) -> Decision:
+        return await asyncio.to_thread(self.check_image, image)
+
+    async def acheck_request(
+        self, *, prompt: str | None = None, images: Sequence[Any] = (), negative_prompt: str | None = None
+    ) -> Decision:
+        return await asyncio.to_thread(
+            self.check_request, prompt=prompt, images=images, negative_prompt=negative_prompt
+        )
+
+    async def acheck_output(self, image: Any, after: Decision | None = None) -> Decision:
+        return await asyncio.to_thread(self.check_output, image, after)
+
+    # ---- marks
+
+    def mark(self, image: Any, *, after: Decision, system: str = "guardrail") -> GuardedImage:
+        """Watermark and label an image that was allowed, and read the mark back.
+
+        Args:
+            after: the decision of `check_output`; its id leads from the mark to the record.
+            system: name of the generator, for the metadata.
+
+        Raises:
+            MarkError: the decision is a block, or the mark cannot be read back.
+        """
+        if after.blocked:
+            raise MarkError(f"the decision {after.id} is a block: there is nothing to mark")
+        from PIL.Image import fromarray
+
+        from guardrail.marks.guarded_image import guarded
+
+        picture = read_image(image, role=Role.OUTPUT, limits=self.limits)
+        mark_id = self.marks.mark_id(after.id)
+        marked = self.marks.embed(picture.frames[0][..., :3], mark_id)
+        return guarded(fromarray(marked), self.label(after, mark_id, marked.shape[:2], system))
+
+    def label(self, decision: Decision, mark_id: str, size: tuple[int, ...], system: str, version: str = "") -> Label:
+        """What the metadata of an output says."""
+        source = str(decision.labels.get("source_type", "trainedAlgorithmicMedia"))
+        if source == "trainedAlgorithmicMedia" and Stage.REFERENCE in decision.due:
+            source = "compositeWithTrainedAlgorithmicMedia"
+        return Label(
+            source_type=source,
+            system=system,
+            system_version=version,
+            created=decision.created,
+            decision_id=decision.id,
+            mark_id=mark_id,
+            likeness=bool(decision.labels.get("likeness")),
+            fragile=self.marks.grade(size[0], size[1]) == "fragile",
+        )
