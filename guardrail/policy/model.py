@@ -1,0 +1,210 @@
+"""A policy as a value: rules, conditions, thresholds, messages, tests. Nothing here reads a file or decides.
+
+Conditions are NamedTuples and not frozen dataclasses: they are as immutable and cost a fifth of the time to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from guardrail.decision import ActionKind, ActionSpec, PolicyRef
+from guardrail.signals import SignalValue, Stage, Vocabulary
+
+__all__ = [
+    "SEVERITIES",
+    "AllOf",
+    "Always",
+    "AnyOf",
+    "Case",
+    "Compare",
+    "Condition",
+    "Expectation",
+    "FlagTest",
+    "ListTest",
+    "Not",
+    "Policy",
+    "Quantifier",
+    "Rule",
+    "ScoreTest",
+    "Test",
+    "WordTest",
+]
+
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+"""From least to most severe. Severity orders reports and reasons; it never changes a decision."""
+
+Quantifier = Literal["any", "all", "none"]
+
+
+class ScoreTest(NamedTuple):
+    """A score compared with a limit in 0..1. `threshold` is ``family.name`` when the limit came from one."""
+
+    op: Literal[">=", ">", "<=", "<"]
+    limit: float
+    threshold: str = ""
+
+
+class FlagTest(NamedTuple):
+    """A flag that has this value."""
+
+    value: bool
+
+
+class WordTest(NamedTuple):
+    """A word that is one of these."""
+
+    words: tuple[str, ...]
+
+
+Test = ScoreTest | FlagTest | WordTest
+
+
+class Compare(NamedTuple):
+    """A leaf: one signal, one test."""
+
+    signal: str
+    test: Test
+
+
+class ListTest(NamedTuple):
+    """A leaf on a list signal: how many of its items pass every one of the tests."""
+
+    signal: str
+    quantifier: Quantifier
+    fields: tuple[tuple[str, Test], ...]
+
+
+class AllOf(NamedTuple):
+    """Holds when every part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+class AnyOf(NamedTuple):
+    """Holds when at least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+class Not(NamedTuple):
+    """Holds when the part does not."""
+
+    part: Condition
+
+
+class Always(NamedTuple):
+    """Holds."""
+
+
+Condition = AllOf | AnyOf | Not | Compare | ListTest | Always
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, with what the file says for all rules already worked in.
+
+    Attributes:
+        at: the stages at which it is looked at.
+        mode: ``shadow`` only watches. Always ``enforce`` when locked.
+        on_missing: what an unknown condition amounts to when the rule alters or blocks. Always ``block`` when locked.
+        message: key into the policy's messages, or empty.
+        line, column: where it begins in the file.
+    """
+
+    id: str
+    at: frozenset[Stage]
+    when: Condition
+    then: tuple[ActionSpec, ...]
+    locked: bool = False
+    severity: str = "medium"
+    mode: Literal["enforce", "shadow"] = "enforce"
+    on_missing: Literal["block", "ignore"] = "block"
+    message: str = ""
+    refs: tuple[str, ...] = ()
+    line: int = 0
+    column: int = 0
+
+    @property
+    def shadow(self) -> bool:
+        return self.mode == "shadow"
+
+
+class Expectation(NamedTuple):
+    """What a test expects; None means that it does not say.
+
+    `actions` is compared in order when `ordered`, else as a set.
+    """
+
+    decision: Literal["allow", "alter", "block"]
+    rules: frozenset[str] | None = None
+    actions: tuple[str, ...] | None = None
+    ordered: bool = False
+    missing: bool = False
+
+
+class Case(NamedTuple):
+    """One test of a rule file: signals as given at a stage, or a prompt or an image that real checks have to read.
+
+    `due` and `signals` are complete: what the author did not name is benign.
+    """
+
+    name: str
+    path: str
+    line: int
+    expect: Expectation
+    stage: Stage = Stage.PROMPT
+    due: frozenset[Stage] = frozenset()
+    signals: Mapping[str, SignalValue] = {}
+    prompt: str | None = None
+    image: str | None = None
+    todo: bool = False
+
+    @property
+    def needs_checks(self) -> bool:
+        return self.prompt is not None or self.image is not None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A rule file that loaded.
+
+    Attributes:
+        ref: id, version, mode, and the sha256 of the bytes of the file.
+        thresholds: family → name → number in 0..1.
+        messages: key → language → text.
+        cases: the tests that stand in the file itself.
+        vocabulary, actions: what the names in it were checked against.
+        path: the file as the author named it.
+        places: where things stand in the file, as ``thresholds.sexual.explicit`` → (line, column).
+    """
+
+    ref: PolicyRef
+    rules: tuple[Rule, ...]
+    thresholds: Mapping[str, Mapping[str, float]]
+    messages: Mapping[str, Mapping[str, str]]
+    cases: tuple[Case, ...]
+    vocabulary: Vocabulary
+    actions: Mapping[str, ActionKind]
+    path: str
+    places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.ref.id
+
+    @property
+    def version(self) -> str:
+        return self.ref.version
+
+    def rule(self, rule_id: str) -> Rule:
+        """The rule of that id.
+
+        Raises:
+            KeyError: no rule has it.
+        """
+        for rule in self.rules:
+            if rule.id == rule_id:
+                return rule
+        raise KeyError(rule_id)
