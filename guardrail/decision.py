@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -416,10 +415,12 @@ _FALLBACK = {
 
 def new_decision_id(time_ms: int, random: bytes) -> str:
     """An id that sorts by time: UUID version 7 (RFC 9562) from the wall clock and 10 random bytes."""
+    from uuid import UUID
+
     value = (time_ms & (1 << 48) - 1) << 80 | int.from_bytes(random[:10], "big")
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
-    return str(uuid.UUID(int=value))
+    return str(UUID(int=value))
 
 
 @dataclass(slots=True)

@@ -72,6 +72,18 @@ class Guard:
         threads: int = 1,
         on_report: Callable[[str, Decision], Any] | None = None,
     ) -> None:
+        self._options = {
+            "policy": policy,
+            "names": names,
+            "gallery": gallery,
+            "audit": audit,
+            "face_backend": face_backend,
+            "insightface_pack": insightface_pack,
+            "keyring": keyring,
+            "limits": limits,
+            "threads": threads,
+            "on_report": on_report,
+        }
         declared = declared_checks()
         engine = build.load_engine(policy, declared)
         self.keyring = keyring or load_keyring()
@@ -119,6 +131,10 @@ class Guard:
         """Close the audit log."""
         if self.audit is not None:
             self.audit.close()
+
+    def __reduce__(self) -> Any:
+        # Models and connections are not carried along: the other process makes its own from the same options.
+        return _rebuild, (self._options,)
 
     def __enter__(self) -> Guard:
         return self
@@ -274,3 +290,7 @@ class Guard:
             likeness=bool(decision.labels.get("likeness")),
             fragile=self.marks.grade(size[0], size[1]) == "fragile",
         )
+
+
+def _rebuild(options: dict[str, Any]) -> Guard:
+    return Guard(**options)

@@ -1,0 +1,80 @@
+"""``guardrail.save``, ``guardrail.encode`` and ``guardrail.verify``: files with their label, and what a file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardrail.decision import Decision, Stage
+from guardrail.errors import MarkError
+from guardrail.keys import Keyring, load_keyring
+from guardrail.marks.files import encode_image, label_of
+from guardrail.marks.label import Label
+from guardrail.marks.verify import Verification, verify_image
+from guardrail.media import Role
+from guardrail.media.arrays import is_pil
+from guardrail.media.read import read_image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["encode", "save", "verify"]
+
+
+def encode(image: Any, format: str, *, decision: Decision | None = None, **params: Any) -> bytes:
+    """An image that came out of the guard as file content, with its label in the metadata.
+
+    Args:
+        image: a PIL image, an array (H, W, 3) or a tensor (3, H, W).
+        format: png, jpeg, webp or avif.
+        decision: needed for arrays and tensors, which carry no label: the output's own, ``out.guardrail[i]``.
+        params: Pillow's options for the format, such as ``quality``.
+
+    Raises:
+        MarkError: nothing is known about the image, its decision is a block, or the format cannot carry a label.
+    """
+    label = label_of(image) or _label(decision)
+    return encode_image(_pil(image), format, label, **params)
+
+
+def save(image: Any, path: str | Path, *, decision: Decision | None = None, **params: Any) -> None:
+    """As `encode`, into a file; its suffix names the format."""
+    target = Path(path)
+    target.write_bytes(encode(image, target.suffix, decision=decision, **params))
+
+
+def verify(source: Any, *, keyring: Keyring | None = None) -> Verification:
+    """What a file (path or bytes), an image, an array or a tensor says about where it comes from, layer by layer.
+
+    Raises:
+        InputError: it cannot be read as an image.
+    """
+    return verify_image(source, keyring or load_keyring())
+
+
+def _pil(image: Any) -> Image:
+    if is_pil(image):
+        return image  # type: ignore[no-any-return]
+    from PIL.Image import fromarray
+
+    return fromarray(read_image(image, role=Role.OUTPUT).frames[0])
+
+
+def _label(decision: Decision | None) -> Label:
+    if decision is None:
+        raise MarkError(
+            "this image carries no label: give the output's decision, save(image, path, decision=out.guardrail[i])"
+        )
+    if decision.blocked:
+        raise MarkError(f"the decision {decision.id} is a block: there is nothing to save")
+    source = str(decision.labels.get("source_type", ""))
+    if source == "trainedAlgorithmicMedia" and Stage.REFERENCE in decision.due:
+        source = "compositeWithTrainedAlgorithmicMedia"
+    return Label(
+        source_type=source,
+        system="guardrail",
+        created=decision.created,
+        decision_id=decision.id,
+        mark_id=decision.mark_id,
+        likeness=bool(decision.labels.get("likeness")),
+    )

@@ -1,0 +1,6 @@
+"""The only room that knows diffusers: wrapping a pipeline so that every call goes through the guard."""
+
+from guardrail.pipelines.call import last_decisions
+from guardrail.pipelines.wrap import install, unwrap, wrap
+
+__all__ = ["install", "last_decisions", "unwrap", "wrap"]

@@ -1,0 +1,236 @@
+"""One guarded call of a pipeline: judge what goes in, generate, and hand what comes out to the release."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from guardrail.decision import Decision, Decisions
+from guardrail.errors import Blocked
+from guardrail.guard import Guard
+from guardrail.guard.item import Item
+from guardrail.guard.session import Session
+from guardrail.media import ImageInput
+from guardrail.pipelines import hints
+from guardrail.pipelines.arguments import Arguments
+from guardrail.pipelines.inputs import CallInputs
+from guardrail.pipelines.latents import decode_latents
+from guardrail.pipelines.outputs import Result
+from guardrail.pipelines.placeholders import COUNTS, empty_result, output_size, outputs_per_prompt, placeholder
+from guardrail.pipelines.release import Release
+
+__all__ = ["GuardedCall", "OnBlock", "last_decisions"]
+
+OnBlock = Literal["placeholder", "raise", "none"]
+_last: ContextVar[Decisions | None] = ContextVar("guardrail_last_decisions", default=None)
+
+
+def last_decisions() -> Decisions | None:
+    """The decisions of the last guarded call of this thread or task; for callers that ask for tuples."""
+    return _last.get()
+
+
+@dataclass(slots=True)
+class GuardedCall:
+    """The state of one call.
+
+    Args:
+        call: the pipeline's own ``__call__``, unbound.
+    """
+
+    guard: Guard
+    pipe: Any
+    call: Callable[..., Any]
+    on_block: OnBlock
+    arguments: Arguments = field(init=False)
+    inputs: CallInputs = field(init=False)
+    session: Session = field(init=False)
+
+    def __call__(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Run the call.
+
+        Raises:
+            Blocked: with ``on_block="raise"``, if anything is blocked; nothing is generated if it was the input.
+            TypeError: as calling the pipeline would.
+        """
+        self.arguments = Arguments(self.call, self.pipe, args, kwargs)
+        self.inputs = CallInputs.of(self.arguments, type(self.pipe).__name__, self.guard.limits)
+        self.session = self.guard.session()
+        self.session.open(self.inputs.requests(self.guard.current_context()))
+        for index, error in self.inputs.faults:
+            for item in self.items if index is None else [self.items[index]]:
+                if not item.blocked:
+                    self.session.refuse(item, error)
+        for item in self.items:
+            item.coverage += self.inputs.coverage()
+        self.session.judge_inputs()
+        blocked = [i for i, item in enumerate(self.items) if item.blocked]
+        if blocked and self.on_block == "raise":
+            self._refuse(self.items)
+        if len(blocked) == len(self.items):
+            return self._nothing()
+        begun = time.perf_counter()
+        result = self._generate(blocked)
+        for item in self.items:
+            item.took("generate", begun)
+        return self._release(result)
+
+    @property
+    def items(self) -> list[Item]:
+        return self.session.items
+
+    @property
+    def latent(self) -> bool:
+        return self.arguments.get("output_type") in ("latent", "latents")
+
+    # ---- generating
+
+    def _run(self, arguments: Arguments) -> Result:
+        return Result.open(self.call(self.pipe, **arguments.values), latent=self.latent)
+
+    def _generate(self, blocked: Sequence[int]) -> Result:
+        """Generate all items that are not blocked. Steered and unsteered items do not share a run.
+
+        A negative prompt for one item can change its neighbours (an empty one is not the same as none to every
+        pipeline), so each group has a run of its own over the whole batch, from the same random state.
+        """
+        groups: dict[tuple[tuple[str, float], ...], list[int]] = {}
+        inactive = hints.guidance_inactive(self.arguments)
+        for i, item in enumerate(self.items):
+            if not item.blocked:
+                groups.setdefault(() if inactive else hints.hints_of(item), []).append(i)
+        state = hints.RandomState(self.arguments, self.pipe) if len(groups) > 1 else None
+        merged: Result | None = None
+        for concepts, members in groups.items():
+            if merged is not None and state is not None:
+                state.restore()
+            others = [i for i in range(len(self.items)) if i not in members]
+            arguments = self.inputs.altered(self.items, blanked=sorted({*blocked, *others}))
+            result = self._run(hints.steer(arguments, concepts, self.inputs.count) if concepts else arguments)
+            merged = self._merged(merged, result, members)
+        assert merged is not None
+        if not inactive and getattr(self.pipe, "do_classifier_free_guidance", True) is False:
+            inactive = "the pipeline ran without classifier-free guidance"
+        for item in self.items:
+            hints.report(item, inactive)
+        return merged
+
+    def _merged(self, merged: Result | None, result: Result, members: Sequence[int]) -> Result:
+        if merged is None:
+            return result
+        for index in range(len(result)):
+            if self._owner(index, len(result)) in members:
+                merged.put_native(index, result.media[index])
+        return merged
+
+    def _owner(self, index: int, outputs: int) -> int:
+        """Which prompt an output belongs to: diffusers orders its outputs by prompt."""
+        return min(index * len(self.items) // max(1, outputs), len(self.items) - 1)
+
+    def _again(self, item_index: int, sha: str, attempt: int) -> tuple[Any, ImageInput]:
+        """Another attempt at one output, with a seed of its own, away from nudity where guidance is active."""
+        with hints.untouched(self.arguments, self.pipe):
+            arguments = self.inputs.single(self.items, item_index)
+            for name in COUNTS:
+                if arguments.accepts(name):
+                    arguments.values[name] = 1
+            arguments.values["generator"] = hints.new_generator(self.arguments, sha, attempt)
+            if not hints.guidance_inactive(arguments):
+                arguments = hints.steer(arguments, (("nudity", 0.0),), 1)
+            result = self._run(arguments)
+        return result.media[0], self._picture(result, 0)
+
+    def _picture(self, result: Result, index: int) -> ImageInput:
+        if result.form != "latent":
+            return result.image(index)
+        height, width = output_size(self.pipe, self.arguments, self.inputs)
+        return decode_latents(self.pipe, result.media[index], height, width)
+
+    # ---- releasing
+
+    def _release(self, result: Result) -> Any:
+        release = Release(self.guard, self.session, result, type(self.pipe).__name__, self._picture, self._again)
+        decisions = release.all([self._owner(i, len(result)) for i in range(len(result))])
+        for index, decision in enumerate(decisions):
+            if decision.blocked:
+                self._hide(result, index)
+        verdicts = Decisions(decisions)
+        _last.set(verdicts)
+        if self.on_block == "raise" and any(d.blocked for d in decisions):
+            raise Blocked(_first_message(decisions), verdicts)
+        value = result.close()
+        _flag(value, [d.blocked for d in decisions])
+        return _with_decisions(value, verdicts)
+
+    def _hide(self, result: Result, index: int) -> None:
+        """Neutral pixels, or nothing, in the place of a blocked output."""
+        if result.form == "latent":
+            result.put_native(index, result.media[index] * 0)
+        elif self.on_block == "none" and result.form == "pil":
+            result.put_native(index, None)
+        else:
+            frames = result.frames(index)
+            result.put(index, [placeholder(*f.shape[:2]) for f in frames])
+
+    # ---- when nothing is generated
+
+    def _close_blocked(self, items: Sequence[Item]) -> Decisions:
+        each = outputs_per_prompt(self.arguments)
+        forks = [item.fork(k) for item in items for k in range(each)]
+        decisions, _ = self.session.close([(fork, "", "") for fork in forks])
+        verdicts = Decisions(decisions)
+        _last.set(verdicts)
+        return verdicts
+
+    def _refuse(self, items: Sequence[Item]) -> None:
+        verdicts = self._close_blocked(items)
+        raise Blocked(_first_message(tuple(verdicts)), verdicts)
+
+    def _nothing(self) -> Any:
+        """The answer to a call that is blocked as a whole. The pipeline does not run, but where only it knows the form
+        of its output: then it runs one step on nothing, and the result is blanked."""
+        verdicts = self._close_blocked(self.items)
+        value = empty_result(self.pipe, self.call, self.arguments, self.inputs)
+        if value is None:
+            value = self._dry_run()
+        elif self.on_block == "none":
+            opened = Result.open(value, latent=False)
+            for index in range(len(opened)) if opened.form == "pil" else ():
+                opened.put_native(index, None)
+            value = opened.close()
+        return _with_decisions(value, verdicts)
+
+    def _dry_run(self) -> Any:
+        with hints.untouched(self.arguments, self.pipe):
+            arguments = self.inputs.altered(self.items, blanked=range(len(self.items)))
+            for text in self.inputs.texts:
+                arguments.replace(text.leaf.path, "")
+            for name, value in (("num_inference_steps", 1), ("timesteps", None), ("sigmas", None)):
+                if arguments.accepts(name):
+                    arguments.values[name] = value
+            arguments.values["generator"] = hints.new_generator(self.arguments, "", 0)
+            result = self._run(arguments)
+        for index in range(len(result)):
+            self._hide(result, index)
+        return result.close()
+
+
+def _flag(value: Any, blocked: Sequence[bool]) -> None:
+    """Fill ``nsfw_content_detected`` where the class has it and something was blocked: callers read it."""
+    if any(blocked) and hasattr(value, "nsfw_content_detected") and hasattr(value, "keys"):
+        old = value.nsfw_content_detected or [False] * len(blocked)
+        value["nsfw_content_detected"] = [bool(a) or b for a, b in zip(old, blocked, strict=True)]
+
+
+def _with_decisions(value: Any, verdicts: Decisions) -> Any:
+    """``value.guardrail``, where the value can carry it; its fields and its tuple form stay as they are."""
+    if not isinstance(value, tuple | list) and hasattr(value, "__dict__"):
+        object.__setattr__(value, "guardrail", verdicts)
+    return value
+
+
+def _first_message(decisions: Sequence[Decision]) -> str:
+    return next((d.message() for d in decisions if d.blocked), "blocked")

@@ -1,0 +1,225 @@
+"""From the arguments of a call to one request per prompt, and back: altered texts and pixels into the arguments.
+
+A list of prompts is a batch; lists of the same length in arguments that go with the prompts are aligned by index. What
+is not aligned belongs to every item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from guardrail.decision import Coverage
+from guardrail.errors import InputError
+from guardrail.guard.item import Item
+from guardrail.media import Context, ImageInput, Limits, Request, TextInput, Unverified, from_array, from_pil, put_back
+from guardrail.media.arrays import is_pil, is_tensor, to_numpy
+from guardrail.pipelines.arguments import Arguments, Leaf
+from guardrail.pipelines.kinds import Kind, is_negative, role_of
+
+__all__ = ["CallInputs"]
+
+PROMPTS = ("prompt", "prompt_2", "prompt_3", "prompt_4", "text", "instruction")
+# Pictures that a pipeline takes one of for each prompt of a batch.
+ALIGNED = frozenset({"image", "mask_image", "control_image", "init_image", "original_image", "mask", "video"})
+# Families where a list of pictures is a list of references for every prompt.
+SHARED_IMAGES = ("Flux2", "EditPlus", "OmniGen", "VisualCloze", "Kontext")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    leaf: Leaf
+    text: TextInput
+    item: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    leaf: Leaf
+    part: int | None
+    """Index inside a batch tensor, ``None`` where the leaf is one picture."""
+    image: ImageInput
+    item: int | None
+
+
+@dataclass(slots=True)
+class CallInputs:
+    """What a call contains.
+
+    Attributes:
+        count: number of prompts (items).
+        faults: item index (or ``None`` for all) and why an input cannot be read.
+    """
+
+    arguments: Arguments
+    pipeline: str
+    limits: Limits
+    count: int = 1
+    texts: list[_Text] = field(default_factory=list)
+    pictures: list[_Picture] = field(default_factory=list)
+    unverified: list[Unverified] = field(default_factory=list)
+    faults: list[tuple[int | None, InputError]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, arguments: Arguments, pipeline: str, limits: Limits) -> CallInputs:
+        """Read the arguments of a call of the class named `pipeline`."""
+        self = cls(arguments, pipeline, limits)
+        leaves = list(arguments.leaves())
+        self.count = _count(arguments, leaves)
+        for leaf in leaves:
+            self._take(leaf)
+        return self
+
+    def _take(self, leaf: Leaf) -> None:
+        if leaf.kind is Kind.TEXT:
+            number = len(self.texts)
+            text = TextInput(leaf.value, leaf.where, number, is_negative(leaf.argument))
+            self.texts.append(_Text(leaf, text, self._item(leaf, text_argument=True)))
+        elif leaf.kind is Kind.IMAGE:
+            self._take_picture(leaf)
+        elif leaf.kind is not Kind.PLAIN:
+            self.unverified.append(Unverified(leaf.kind.value, leaf.where, _shape(leaf.value)))
+
+    def _take_picture(self, leaf: Leaf) -> None:
+        item = self._item(leaf, text_argument=False)
+        role = role_of(leaf.argument)
+        try:
+            if is_pil(leaf.value):
+                image = from_pil(leaf.value, argument=leaf.where, role=role, limits=self.limits)
+                self.pictures.append(_Picture(leaf, None, image, item))
+                return
+            for part, array in _split(leaf.value):
+                image = from_array(array, argument=leaf.where, role=role, limits=self.limits)
+                mine = part if part is not None and self._aligned(leaf.argument, len(leaf.value)) else item
+                self.pictures.append(_Picture(leaf, part, image, mine))
+        except InputError as error:
+            self.faults.append((item, error))
+
+    def _item(self, leaf: Leaf, *, text_argument: bool) -> int | None:
+        """Which item a leaf belongs to; ``None``: to all."""
+        value = self.arguments.values[leaf.argument]
+        listed = len(leaf.path) > 1 and isinstance(leaf.path[1], int) and isinstance(value, list | tuple)
+        if self.count == 1:
+            return 0
+        if not listed or len(value) != self.count:
+            return None
+        return int(leaf.path[1]) if text_argument or self._aligned(leaf.argument, len(value)) else None
+
+    def _aligned(self, argument: str, length: int) -> bool:
+        shared = any(word in self.pipeline for word in SHARED_IMAGES)
+        return argument in ALIGNED and length == self.count and self.count > 1 and not shared
+
+    # ---- requests
+
+    def requests(self, context: Context) -> list[Request]:
+        """One request per item."""
+        return [
+            Request(
+                tuple(t.text for t in self._texts_of(i)),
+                tuple(p.image for p in self._pictures_of(i)),
+                unverified=tuple(self.unverified),
+                context=context,
+            )
+            for i in range(self.count)
+        ]
+
+    def coverage(self) -> list[Coverage]:
+        """What could not be read."""
+        return [Coverage(u.kind, u.argument, u.detail) for u in self.unverified]
+
+    def _texts_of(self, item: int) -> list[_Text]:
+        return [t for t in self.texts if t.item in (None, item)]
+
+    def _pictures_of(self, item: int) -> list[_Picture]:
+        return [p for p in self.pictures if p.item in (None, item)]
+
+    # ---- back into the arguments
+
+    def altered(self, items: Sequence[Item], blanked: Sequence[int] = ()) -> Arguments:
+        """Arguments with every alteration of `items` put in, and the items in `blanked` made empty.
+
+        An empty prompt and a grey picture stand in for what is blocked: measured, the other items of the batch come
+        out bit-identical, which dropping the item does not give with a single generator.
+        """
+        arguments = self.arguments.copy()
+        for index, item in enumerate(items):
+            for mine, new in zip(self._texts_of(index), item.current.texts, strict=True):
+                if new.text != mine.text.text:
+                    arguments.replace(mine.leaf.path, new.text)
+        self._put_pictures(arguments, items, blanked)
+        for index in blanked:
+            for mine in self._texts_of(index):
+                if mine.item == index:
+                    arguments.replace(mine.leaf.path, "")
+        return arguments
+
+    def _put_pictures(self, arguments: Arguments, items: Sequence[Item], blanked: Sequence[int]) -> None:
+        changed: dict[int, tuple[Any, ...]] = {}
+        for index, item in enumerate(items):
+            for mine, new in zip(self._pictures_of(index), item.current.images, strict=True):
+                place = next(k for k, p in enumerate(self.pictures) if p is mine)
+                if new.frames is not mine.image.frames:
+                    changed[place] = new.frames
+                if index in blanked and mine.item == index:
+                    changed[place] = tuple(_grey(f) for f in mine.image.frames)
+        for leaf in dict.fromkeys(self.pictures[k].leaf for k in changed):
+            parts = [(k, p) for k, p in enumerate(self.pictures) if p.leaf is leaf]
+            if parts[0][1].part is None:
+                arguments.replace(leaf.path, put_back(leaf.value, changed[parts[0][0]]))
+                continue
+            whole = _copied(leaf.value)
+            for k, p in parts:
+                if k in changed:
+                    whole[p.part] = put_back(leaf.value[p.part], changed[k])
+            arguments.replace(leaf.path, whole)
+
+    def single(self, items: Sequence[Item], index: int) -> Arguments:
+        """Arguments for one item alone: alterations in, batches cut to it, starting noise left to the generator."""
+        arguments = self.altered(items)
+        for name in list(arguments.values):
+            value = arguments.values[name]
+            if name in ("latents", "generator"):
+                del arguments.values[name]
+            elif self.count > 1 and isinstance(value, list | tuple) and len(value) == self.count:
+                if any(t.leaf.argument == name for t in self.texts) or self._aligned(name, len(value)):
+                    arguments.values[name] = type(value)([value[index]])
+            elif self.count > 1 and hasattr(value, "shape") and value.ndim >= 2 and value.shape[0] == self.count:
+                arguments.values[name] = value[index : index + 1]
+        return arguments
+
+
+def _count(arguments: Arguments, leaves: Sequence[Leaf]) -> int:
+    """How many prompts a call has."""
+    for name in PROMPTS:
+        value = arguments.values.get(name)
+        if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+            return len(value)
+        if isinstance(value, str):
+            return 1
+    for leaf in leaves:
+        if leaf.kind is Kind.TEXT_EMBEDDING and not is_negative(leaf.argument) and len(leaf.path) == 1:
+            return max(1, int(leaf.value.shape[0]))
+    size = arguments.get("batch_size")
+    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 1
+
+
+def _split(value: Any) -> list[tuple[int | None, Any]]:
+    """A batch of pictures or videos as single ones; one picture as it is."""
+    return [(i, value[i]) for i in range(len(value))] if value.ndim in (4, 5) else [(None, value)]
+
+
+def _grey(frame: Any) -> Any:
+    return np.full_like(frame, 127)
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if is_tensor(value) else value.copy()
+
+
+def _shape(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return "×".join(str(int(n)) for n in to_numpy(value).shape)
+    return type(value).__name__

@@ -1,0 +1,122 @@
+"""Releasing what a pipeline made: judge each output, carry out what the policy asks, mark it, put it on record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from guardrail.decision import Action, Coverage, Decision, Reason, Stage
+from guardrail.errors import InputError, MarkError
+from guardrail.guard import Guard
+from guardrail.guard.item import Item
+from guardrail.guard.session import Session
+from guardrail.media import ImageInput
+from guardrail.pipelines.outputs import Result
+
+__all__ = ["Release"]
+
+
+@dataclass(slots=True)
+class Release:
+    """The outputs of one call on their way out. Pieces of `result` are replaced in place.
+
+    Args:
+        system: name of the generator, for the metadata.
+        picture: how to look at one output of a result (latents are decoded for it).
+        again: makes another attempt at an output of an item: (item index, pixel hash, attempt) → (native, picture).
+    """
+
+    guard: Guard
+    session: Session
+    result: Result
+    system: str
+    picture: Callable[[Result, int], ImageInput]
+    again: Callable[[int, str, int], tuple[Any, ImageInput]]
+    _attempts: dict[tuple[int, int], Any] = field(default_factory=dict)
+
+    def all(self, owners: Sequence[int]) -> list[Decision]:
+        """Decisions for all outputs, on record. `owners` gives the item of each output.
+
+        Blocked outputs are still in the result: the caller hides them.
+        """
+        closing: list[tuple[Item, str, str]] = []
+        seen: dict[int, int] = {}
+        for index, owner in enumerate(owners):
+            image_index = seen.get(owner, 0)
+            seen[owner] = image_index + 1
+            closing.append(self._one(index, owner, image_index))
+        decisions, _ = self.session.close(closing)
+        return decisions
+
+    def _one(self, index: int, owner: int, image_index: int) -> tuple[Item, str, str]:
+        item = self.session.items[owner]
+        if item.blocked:
+            return item.fork(image_index), "", ""
+        sha = self.result.sha256(index)
+        try:
+            picture = self.picture(self.result, index)
+        except InputError as error:
+            refused = item.fork(image_index)
+            self.session.refuse(refused, error)
+            refused.stage = Stage.OUTPUT
+            return refused, "", sha
+
+        def again(attempt: int) -> ImageInput:
+            native, image = self.again(owner, sha, attempt)
+            self._attempts[index, attempt] = native
+            return image
+
+        markable = "latent" if self.result.form == "latent" else ""
+        out = self.session.judge_output(item, picture, image_index, markable=markable, again=again)
+        if out.image is None or out.item.blocked:
+            return out.item, "", sha
+        if out.regenerated:
+            self.result.put_native(index, self._attempts[index, out.regenerated])
+            sha = self.result.sha256(index)
+        elif out.changed:
+            self.result.put(index, out.image.frames)
+        return out.item, self._mark(index, out.item), sha
+
+    def _mark(self, index: int, item: Item) -> str:
+        """Watermark and label one output as its labels ask; block it where the mark cannot be read back."""
+        wanted = item.labels.get("watermark") == "invisible"
+        if self.result.form == "latent":
+            if item.labels:
+                item.coverage.append(Coverage("unmarked", "output", "latents carry no mark"))
+            return ""
+        mark_id = self.guard.marks.mark_id(item.decision_id) if wanted else ""
+        frames = self.result.frames(index)
+        height, width = frames[0].shape[:2]
+        begun = time.perf_counter()
+        try:
+            marked = self.guard.marks.embed_frames(frames, mark_id) if wanted else list(frames)
+        except MarkError as error:
+            item.block(Stage.OUTPUT, Reason("mark", "", Stage.OUTPUT, Action.BLOCK, "high", str(error)))
+            return ""
+        item.took("mark", begun)
+        if wanted and self.guard.marks.grade(height, width) == "fragile":
+            item.coverage.append(Coverage("fragile-mark", "output", "small picture: the mark will not survive much"))
+        if not item.labels:
+            return mark_id
+        if self.result.form != "pil":
+            self.result.put(index, marked)
+            item.coverage.append(Coverage("pixels-only", "output", "arrays carry no metadata: use guardrail.save"))
+            return mark_id
+        from guardrail.marks.guarded_image import guarded
+
+        label = self.guard.label(item.decision(), mark_id, (height, width), self.system, _version())
+        self.result.put(index, marked, wrap=lambda p: guarded(p, label))
+        return mark_id
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"diffusers {version('diffusers')}"
+    except PackageNotFoundError:
+        return ""
