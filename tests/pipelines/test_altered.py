@@ -175,8 +175,7 @@ def test_a_redaction_that_does_not_hold_blocks(make_guard: Any, monkeypatch: pyt
     assert out.guardrail[0].blocked
     assert "could not be covered" in out.guardrail[0].reasons[-1].cause
     # Three strengths, the last of them a flat fill.
-    assert len(tried) == 3
-    assert tried == sorted(tried, reverse=True)
+    assert len(set(tried)) == 3
     assert tried[-1] == 0.0
 
 
