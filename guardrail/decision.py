@@ -267,6 +267,19 @@ class Reason:
     message: str = ""
     refs: tuple[str, ...] = ()
 
+    def describe(self) -> str:
+        """In one line: what was compared with what, or what failed. For operators, not for end users."""
+        if self.kind == "missing":
+            return f"missing: {', '.join(dict.fromkeys(leaf.signal for leaf in self.leaves))}"
+        if self.kind != "rule":
+            return self.cause
+        parts: list[str] = []
+        for leaf in self.leaves:
+            value = f"{leaf.value:.2f}" if isinstance(leaf.value, float) else leaf.value
+            limit = "|".join(leaf.limit) if isinstance(leaf.limit, tuple) else leaf.limit
+            parts.append(f"{leaf.signal} {value} {leaf.op} {limit}{f' ({leaf.threshold})' if leaf.threshold else ''}")
+        return "; ".join(parts) or "always"
+
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind,

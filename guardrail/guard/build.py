@@ -58,13 +58,15 @@ def _explain(
     policy: str, missing: Mapping[str, Sequence[str]], unavailable: Sequence[Unavailable], declared: Sequence[Declared]
 ) -> str:
     lines = [f"the policy {policy} needs signals that nothing installed here gives:"]
+    causes: dict[str, None] = {}
     for name, rules in missing.items():
-        lines.append(f"  {name}: read by the {'rule' if len(rules) == 1 else 'rules'} {', '.join(rules)}")
+        lines.append(f"  {name}, read by the {'rule' if len(rules) == 1 else 'rules'} {', '.join(rules)}")
         cause = next((u for u in unavailable if name in u.signals), None)
         if cause is not None:
-            lines.append(f"    given by the check {cause.name}, which cannot start: {cause.error}")
+            causes[f"the check {cause.name} gives {', '.join(cause.signals)} but cannot start: {cause.error}"] = None
         elif not any(s.name == name for d in declared for s in d.gives):
-            lines.append("    no check gives it: install a plugin that does, or take it out of the policy")
+            causes[f"no check gives {name}: install a plugin that does, or take it out of the policy"] = None
+    lines += causes
     lines.append("or use a policy that does without these signals; see: guardrail doctor")
     return "\n".join(lines)
 

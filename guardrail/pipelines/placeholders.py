@@ -31,7 +31,7 @@ def placeholder(height: int, width: int) -> Frame:
     picture = Image.new("RGB", (width, height), (GREY, GREY, GREY))
     if min(height, width) >= 200:
         draw = ImageDraw.Draw(picture)
-        font = ImageFont.load_default(max(12, width // 28))
+        font = ImageFont.load_default(max(12, width // 18))
         draw.text((width / 2, height / 2), NOTE, fill=(90, 90, 90), font=font, anchor="mm")
     frame = np.asarray(picture)
     frame.flags.writeable = False

@@ -1,8 +1,8 @@
 """Giving an ONNX graph of fixed size free sizes, without the onnx package.
 
 CenterFace was published with an input of 10×3×32×32 and with every initializer listed as a graph input. The runtime
-refuses other sizes, and does not fold what could change: measured on one core at 640×480, 85 ms as published, 44 ms with
-the initializers taken out of the inputs. The file on disk stays as published (and pinned); this is done in memory.
+refuses other sizes, and does not fold what could change: measured on one core at 640×480, 85 ms as published, 44 ms
+with the initializers taken out of the inputs. The file on disk stays as published (and pinned); this is done in memory.
 
 Wire format: Protocol Buffers encoding; field numbers: onnx.proto3 (ModelProto.graph 7; GraphProto.initializer 5, input
 11, output 12, value_info 13; ValueInfoProto.name 1, type 2; TypeProto.tensor_type 1; Tensor.elem_type 1, shape 2;

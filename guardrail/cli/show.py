@@ -1,0 +1,67 @@
+"""Printing: JSON on request, tables for people; colours and progress only on a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from guardrail.decision import Action, Decision
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["COLOURS", "console", "print_decision", "print_json"]
+
+COLOURS = {"allow": "green", "alter": "yellow", "block": "red"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that knows whether it is a terminal, and honours NO_COLOR."""
+    from rich.console import Console
+
+    out = Console(stderr=stderr, highlight=False)
+    # Where nobody looks (a pipe, a file), tables are not squeezed into 80 columns.
+    return out if out.is_terminal else Console(stderr=stderr, highlight=False, width=200)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def print_decision(decision: Decision, lang: str = "") -> None:
+    """A decision for people."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    out = console()
+    colour = COLOURS[decision.action.value]
+    out.print(
+        f"[bold {colour}]{decision.action.value}[/] at {decision.stage.value}, policy {decision.policy.id} "
+        f"{decision.policy.version}, decision {decision.id}"
+    )
+    if decision.message(lang):
+        out.print(escape(decision.message(lang)))
+    if decision.reasons:
+        table = Table("rule", "stage", "asks for", "because", box=None, padding=(0, 2))
+        for reason in decision.reasons:
+            rule = reason.rule or f"({reason.kind})"
+            effect = f"{reason.effect.value}{' (shadow)' if reason.shadow else ''}"
+            table.add_row(escape(rule), reason.stage.value, effect, escape(reason.describe()))
+        out.print(table)
+    for alteration in decision.alterations:
+        if alteration.kind not in ("label", "report"):
+            out.print(f"{alteration.kind} {alteration.argument}: {alteration.status} {escape(alteration.detail)}")
+    for gap in decision.coverage:
+        out.print(f"[dim]not covered: {gap.what} {escape(gap.argument)} {escape(gap.detail)}[/]")
+    ran = ", ".join(e.name for e in decision.effective) or "nothing"
+    out.print(f"[dim]checked by {escape(ran)}[/]")
+
+
+def exit_code(decision: Decision) -> int:
+    """0 allow, 10 alter, 11 block; 3 where it is a block only because something could not be checked."""
+    if decision.action is Action.BLOCK:
+        judged = any(r.kind == "rule" and r.effect is Action.BLOCK and not r.shadow for r in decision.reasons)
+        return 11 if judged else 3
+    return 10 if decision.action is Action.ALTER else 0

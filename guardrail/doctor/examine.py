@@ -1,0 +1,194 @@
+"""Examining an installation without changing it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, distribution, version
+from typing import Any
+
+import numpy as np
+
+from guardrail.actions import action_kinds
+from guardrail.checks.base import CheckSettings
+from guardrail.checks.registry import construct, declared_checks, vocabulary
+from guardrail.errors import ConfigurationError, KeyringError
+from guardrail.guard import build
+from guardrail.guard.runner import Runner
+from guardrail.keys import load_keyring
+from guardrail.media import ImageInput, Request, Role, TextInput
+from guardrail.paths import home, shipped_policies
+from guardrail.policy import BuiltinEngine, load_policy
+from guardrail.signals import Stage
+from guardrail.weights import status
+from guardrail.weights.store import how_to_bring
+
+__all__ = ["Examination", "examine"]
+
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "scipy",
+    "onnxruntime",
+    "dlib-bin",
+    "nudenet",
+    "insightface",
+    "torch",
+    "diffusers",
+    "transformers",
+)
+
+
+@dataclass(slots=True)
+class Examination:
+    """What was found. `faults` stop the default policy from being enforced; `remarks` do not."""
+
+    system: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    models: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "system": self.system,
+            "packages": self.packages,
+            "models": self.models,
+            "checks": self.checks,
+            "policies": self.policies,
+            "faults": self.faults,
+            "remarks": self.remarks,
+        }
+
+
+def examine(*, measure: bool = True) -> Examination:
+    """Look at packages, keys, model files, checks and shipped policies.
+
+    Args:
+        measure: run each check once on a grey picture and a harmless text, and say how long it took.
+    """
+    found = Examination()
+    found.system = {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "data folder": str(home()),
+    }
+    found.packages = {name: _version(name) for name in PACKAGES}
+    _look_at_opencv(found)
+    _look_at_distribution(found)
+    _look_at_keys(found)
+    for s in status():
+        mend = "" if s.state == "ready" else how_to_bring(s.weight)
+        found.models.append(
+            {
+                "name": s.weight.name,
+                "state": s.state,
+                "licence": s.weight.licence,
+                "sha256": s.weight.sha256,
+                "mend": mend,
+            }
+        )
+    _look_at_checks(found, measure)
+    _look_at_policies(found)
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _look_at_opencv(found: Examination) -> None:
+    """Two wheels own the module cv2, and one of them needs libGL. Only the insightface adapter uses it."""
+    both = [name for name in ("opencv-python", "opencv-python-headless") if _version(name)]
+    if len(both) == 2:
+        found.remarks.append(
+            "opencv-python and opencv-python-headless are both installed and own the same module; removing one breaks "
+            "the other: reinstall the one to keep afterwards"
+        )
+    if both and found.packages["insightface"]:
+        try:
+            import cv2  # noqa: F401
+        except ImportError as error:
+            found.remarks.append(
+                f"cv2 cannot be loaded ({error}): insightface will not start; on a machine without libGL run: "
+                "pip uninstall opencv-python opencv-python-headless; pip install opencv-python-headless"
+            )
+
+
+def _look_at_distribution(found: Examination) -> None:
+    """Another project publishes under the name of our module."""
+    try:
+        other = distribution("guardrail")
+    except PackageNotFoundError:
+        return
+    found.remarks.append(
+        f"another project called guardrail ({other.version}) is installed as well; this one is guardrail-diffusion"
+    )
+
+
+def _look_at_keys(found: Examination) -> None:
+    path = home() / "keyring.json"
+    if not (os.environ.get("GUARDRAIL_KEY") or os.environ.get("GUARDRAIL_KEY_FILE") or path.exists()):
+        found.system["key"] = "none yet; one is made on first use"
+        return
+    try:
+        ring = load_keyring()
+        found.system["key"] = f"{ring.active} of {len(ring.ids)} from {ring.source}"
+    except KeyringError as error:
+        found.faults.append(str(error))
+
+
+def _look_at_checks(found: Examination, measure: bool) -> None:
+    for declared in declared_checks():
+        gives = sorted(s.name for s in declared.gives)
+        row: dict[str, Any] = {"name": declared.name, "origin": declared.origin, "gives": gives}
+        made, unavailable = construct([gives[0]], CheckSettings(), [declared])
+        if unavailable:
+            row |= {"state": "unavailable", "cause": str(unavailable[0].error)}
+        elif made:
+            effective = made[0].effective()
+            row |= {"state": "ready", "runs": effective.name, "weights": dict(effective.weights)}
+            if measure:
+                row["ms"] = _measured(made)
+        found.checks.append(row)
+
+
+def _measured(checks: Sequence[Any]) -> float:
+    """Median wall time in ms of three runs after a warm-up, on a harmless text and a 512×512 picture of noise."""
+    rng = np.random.default_rng(0)
+    picture = ImageInput((rng.integers(0, 255, (512, 512, 3), dtype=np.uint8),), role=Role.REFERENCE)
+    request = Request((TextInput("a lighthouse at dusk, oil on canvas"),), (picture,))
+    runner = Runner(checks)
+    stage = Stage.PROMPT if Stage.PROMPT in checks[0].stages else Stage.REFERENCE
+    times = []
+    for _ in range(4):
+        begun = time.perf_counter()
+        runner.run([request], stage)
+        times.append((time.perf_counter() - begun) * 1e3)
+    return float(np.median(times[1:]))
+
+
+def _look_at_policies(found: Examination) -> None:
+    declared = declared_checks()
+    words = vocabulary(declared)
+    for path in sorted(shipped_policies().glob("*.yaml")):
+        if path.name.endswith(".test.yaml"):
+            continue
+        row: dict[str, Any] = {"policy": path.stem}
+        try:
+            engine = BuiltinEngine(load_policy(path, vocabulary=words, actions=action_kinds()))
+            build.build_checks(engine, CheckSettings(), declared)
+            row["state"] = "can be enforced"
+        except ConfigurationError as error:
+            row |= {"state": "cannot be enforced", "cause": str(error)}
+            if path.stem == "default":
+                found.faults.append(str(error))
+        found.policies.append(row)
