@@ -1,0 +1,216 @@
+"""Reading the mark: the fast path at the frame's own scale, then the search, then a verdict with its rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guardrail.marks.tileline import calibration, code, frontend, geometry
+from guardrail.marks.tileline.layout import CHANNELS, VARIANTS, Layout
+from guardrail.marks.tileline.sync import GRID, Peak, aligned, locate
+
+__all__ = ["Detection", "Geometry", "Observation", "read", "soft_chips"]
+
+# Sync hypotheses decoded at the frame's own scale, and maps refined and decoded in each stage of the search.
+_FAST_PEAKS = 2
+_REFINED = 4
+_STAGES = 3  # combs, upright crops, changes of aspect
+# Points that a climb counts for in the sync rate: the cells of its four parameters and the shift that it can reach
+# (three each way and two for the shift's axes), rounded up.
+_CLIMB = 1000
+# Anisotropic scaling tried after everything else: height × factor, width / factor, up to a change of aspect of 8 %.
+_STRETCHES = (0.964, 0.976, 0.988, 1.012, 1.024, 1.036)
+_STRETCHED_MAPS = 12  # most promising combs of all stretches together
+
+# Frame pixels of the long side that are looked at: 32 tiles of it lose nothing against more.
+_LONGEST = 2048
+# The estimated channel is a correlation with unit-power lines: near 1 untouched, 0 where nothing came through.
+_CHANNEL_RANGE = (0.04, 1.5)
+
+
+class Geometry(NamedTuple):
+    """What happened to the picture since it was marked, as far as the mark shows it.
+
+    Attributes:
+        scale: size of the mark against that in an uncropped picture; 1.41 after a crop to half the area.
+        degrees: counter-clockwise rotation, in (-180, 180].
+        flip: mirrored left to right before the rotation.
+    """
+
+    scale: float
+    degrees: float
+    flip: bool
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Outcome of one detection.
+
+    Attributes:
+        verdict: `payload`: read, at a false-positive rate of at most 1e-9. `marked`: the key's sync pattern is there
+            (rate at most 1e-6) but the payload is not readable. `none`: no evidence, which proves nothing.
+        payload: 64 bits, or None.
+        statistic: correlation of the decoded word with the picture over its root energy; unmarked pictures reach 8 to
+            10.5, the threshold lies near 11.7, a fresh mark gives 20 to 35.
+        false_positive_rate: upper bound of the chance that a picture without this key's mark gives this verdict with
+            such evidence, over all candidates that the search may try; 1 where there is none. Who tries several keys
+            multiplies it by their number.
+        candidates: decodes tried.
+        sync: highest sync score.
+        geometry: of the best hypothesis; means nothing with `none`.
+    """
+
+    verdict: Literal["payload", "marked", "none"]
+    payload: int | None
+    statistic: float
+    false_positive_rate: float
+    candidates: int
+    sync: float
+    geometry: Geometry
+
+
+class Observation:
+    """The part of a detection that no key enters: shared by every key and layout tried on one picture."""
+
+    def __init__(self, picture: frontend.Picture, tiles: tuple[int, ...]) -> None:
+        self.tiles = tiles
+        self._picture = picture
+        self._planes: dict[int, frontend.Planes] = {}
+        self._lines: dict[int, frontend.Lines] = {}
+        self._spectra: geometry.Spectra | None = None
+        self._combs: dict[float, list[geometry.Comb]] = {}
+
+    def planes(self, tiles: int) -> frontend.Planes:
+        if tiles not in self._planes:
+            self._planes[tiles] = frontend.whitened(frontend.frame_of(self._picture, tiles, _LONGEST))
+        return self._planes[tiles]
+
+    def lines(self, tiles: int) -> frontend.Lines:
+        if tiles not in self._lines:
+            self._lines[tiles] = frontend.whiten_lines(frontend.fold_lines(self.planes(tiles)))
+        return self._lines[tiles]
+
+    def spectra(self) -> geometry.Spectra:
+        if self._spectra is None:
+            self._spectra = geometry.Spectra(self.planes(self.tiles[-1]))
+        return self._spectra
+
+    def combs(self, stretch: float) -> list[geometry.Comb]:
+        if stretch not in self._combs:
+            self._combs[stretch] = geometry.combs(self.spectra(), stretch)
+        return self._combs[stretch]
+
+
+class _Reading:
+    """Counts and best evidence of one detection with one layout."""
+
+    def __init__(self, layout: Layout, planned: int) -> None:
+        self._layout = layout
+        # The rate charges every decode with all that may follow: the tests of one detection add up to the rate stated.
+        self._planned = planned
+        self._decodes = 0
+        self._points = 0
+        self._statistic = 0.0
+        self._sync = 0.0
+        self._geometry = Geometry(1.0, 0.0, False)
+
+    def count(self, points: int) -> None:
+        self._points += points
+
+    def locate(self, lines: frontend.Lines, matrix: geometry.Matrix, count: int = 1) -> list[Peak]:
+        self._points += len(VARIANTS) * GRID * GRID
+        peaks = locate(lines, self._layout, count=count)
+        self._note(peaks[0], matrix)
+        return peaks
+
+    def refine(self, spectra: geometry.Spectra, matrix: geometry.Matrix, peak: Peak) -> tuple[geometry.Matrix, Peak]:
+        self._points += _CLIMB
+        better, peak = geometry.refine(spectra, self._layout, matrix, peak)
+        self._note(peak, better)
+        return better, peak
+
+    def _note(self, peak: Peak, matrix: geometry.Matrix) -> None:
+        if peak.score > self._sync:
+            self._sync = peak.score
+            self._geometry = _geometry(matrix, peak)
+
+    def decode(self, lines: frontend.Lines, peak: Peak, matrix: geometry.Matrix) -> Detection | None:
+        soft = soft_chips(self._layout, aligned(lines, peak))
+        energy = float(np.linalg.norm(soft))
+        self._decodes += 1
+        if energy == 0.0:
+            return None
+        for word, correlation in code.decode(soft):
+            statistic = correlation / energy
+            self._statistic = max(self._statistic, statistic)
+            rate = calibration.payload_rate(statistic, self._planned)
+            if rate > calibration.PAYLOAD_RATE:
+                return None
+            payload, valid = code.split(word)
+            if valid:
+                where = _geometry(matrix, peak)
+                return Detection("payload", payload, statistic, rate, self._decodes, peak.score, where)
+        return None
+
+    def failed(self) -> Detection:
+        rate = calibration.sync_rate(self._sync, self._points)
+        verdict: Literal["marked", "none"] = "marked" if rate <= calibration.MARKED_RATE else "none"
+        return Detection(verdict, None, self._statistic, rate, self._decodes, self._sync, self._geometry)
+
+
+def read(seen: Observation, layout: Layout, *, search: bool) -> Detection:
+    """Looks for one layout's mark."""
+    reading = _Reading(layout, _FAST_PEAKS * len(seen.tiles) + (_STAGES * _REFINED if search else 0))
+    for tiles in seen.tiles:
+        lines = seen.lines(tiles)
+        for peak in reading.locate(lines, np.eye(2), _FAST_PEAKS):
+            if found := reading.decode(lines, peak, np.eye(2)):
+                return found
+    if search:
+        for matrices in _maps(seen, layout, reading):
+            if found := _try_maps(seen.spectra(), reading, matrices):
+                return found
+    return reading.failed()
+
+
+def _maps(seen: Observation, layout: Layout, reading: _Reading) -> Iterator[list[geometry.Matrix]]:
+    yield [np.eye(2), *(comb.matrix() for comb in seen.combs(1.0))]
+    reading.count(geometry.UPRIGHT_POINTS)
+    yield geometry.upright(seen.spectra(), layout)
+    stretched = sorted((comb for s in _STRETCHES for comb in seen.combs(s)), key=lambda comb: -comb.score)
+    yield [comb.matrix() for comb in stretched[:_STRETCHED_MAPS]]
+
+
+def _try_maps(spectra: geometry.Spectra, reading: _Reading, matrices: list[geometry.Matrix]) -> Detection | None:
+    rough = []
+    for matrix in matrices:
+        peak = reading.locate(frontend.whiten_lines(spectra.lines(matrix)), matrix)[0]
+        rough.append((peak, matrix))
+    rough.sort(key=lambda pair: -pair[0].score)
+    for peak, matrix in rough[:_REFINED]:
+        better, refined = reading.refine(spectra, matrix, peak)
+        if found := reading.decode(frontend.whiten_lines(spectra.lines(better)), refined, better):
+            return found
+    return None
+
+
+def soft_chips(layout: Layout, lines: frontend.Lines) -> NDArray[np.float32]:
+    """Soft chips, each weighted with what the sync lines of its band say came through."""
+    weighted = []
+    for c in range(len(CHANNELS)):
+        through = (lines[c][layout.sync[c]] * np.conj(layout.phase[c])).real
+        weighted.append(lines[c] * np.clip(layout.spread[c] @ through, *_CHANNEL_RANGE))
+    return layout.chips(tuple(weighted))
+
+
+def _geometry(matrix: geometry.Matrix, peak: Peak) -> Geometry:
+    whole = matrix @ VARIANTS[peak.variant]
+    flip = bool(np.linalg.det(whole) < 0)
+    if flip:
+        whole = whole @ np.diag([1, -1])
+    degrees = float(np.degrees(np.arctan2(whole[1, 0] - whole[0, 1], whole[0, 0] + whole[1, 1])))
+    return Geometry(float(1 / np.sqrt(np.linalg.det(whole))), degrees, flip)
