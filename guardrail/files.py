@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardrail.decision import Decision, Stage
+from guardrail.decision import Decision
 from guardrail.errors import MarkError
 from guardrail.keys import Keyring, load_keyring
 from guardrail.marks.files import encode_image, label_of
-from guardrail.marks.label import Label
+from guardrail.marks.label import Label, label_for
 from guardrail.marks.verify import Verification, verify_image
 from guardrail.media import Role
 from guardrail.media.arrays import is_pil
@@ -67,14 +67,4 @@ def _label(decision: Decision | None) -> Label:
         )
     if decision.blocked:
         raise MarkError(f"the decision {decision.id} is a block: there is nothing to save")
-    source = str(decision.labels.get("source_type", ""))
-    if source == "trainedAlgorithmicMedia" and Stage.REFERENCE in decision.due:
-        source = "compositeWithTrainedAlgorithmicMedia"
-    return Label(
-        source_type=source,
-        system="guardrail",
-        created=decision.created,
-        decision_id=decision.id,
-        mark_id=decision.mark_id,
-        likeness=bool(decision.labels.get("likeness")),
-    )
+    return label_for(decision, decision.mark_id, system="guardrail")

@@ -15,7 +15,7 @@ from guardrail.gallery import Gallery
 from guardrail.keys import Keyring
 from guardrail.paths import home, shipped_policies
 from guardrail.policy import BuiltinEngine, Policy, PolicyEngine, load_policy
-from guardrail.signals import CORE, Stage
+from guardrail.signals import CORE
 
 __all__ = ["build_checks", "load_engine", "load_names", "open_audit", "open_gallery"]
 
@@ -106,8 +106,3 @@ def open_audit(audit: Any, keyring: Keyring) -> AuditLog | None:
     if audit is None or isinstance(audit, AuditLog):
         return audit
     raise ConfigurationError(f'audit is "auto", a path, an AuditLog or None, not {type(audit).__name__}')
-
-
-def stages_of(checks: Sequence[Check]) -> frozenset[Stage]:
-    """The stages at which some check looks."""
-    return frozenset(stage for check in checks for stage in check.stages)

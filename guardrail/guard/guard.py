@@ -22,7 +22,7 @@ from guardrail.guard.records import Recorder
 from guardrail.guard.runner import Runner
 from guardrail.guard.session import Parts, Session
 from guardrail.keys import Keyring, load_keyring
-from guardrail.marks.label import Label
+from guardrail.marks.label import label_for
 from guardrail.marks.stack import MarkStack
 from guardrail.media import Context, ImageInput, Limits, Request, Role, TextInput
 from guardrail.media.read import read_image
@@ -273,23 +273,8 @@ class Guard:
         picture = read_image(image, role=Role.OUTPUT, limits=self.limits)
         mark_id = self.marks.mark_id(after.id)
         marked = self.marks.embed(picture.frames[0][..., :3], mark_id)
-        return guarded(fromarray(marked), self.label(after, mark_id, marked.shape[:2], system))
-
-    def label(self, decision: Decision, mark_id: str, size: tuple[int, ...], system: str, version: str = "") -> Label:
-        """What the metadata of an output says."""
-        source = str(decision.labels.get("source_type", "trainedAlgorithmicMedia"))
-        if source == "trainedAlgorithmicMedia" and Stage.REFERENCE in decision.due:
-            source = "compositeWithTrainedAlgorithmicMedia"
-        return Label(
-            source_type=source,
-            system=system,
-            system_version=version,
-            created=decision.created,
-            decision_id=decision.id,
-            mark_id=mark_id,
-            likeness=bool(decision.labels.get("likeness")),
-            fragile=self.marks.grade(size[0], size[1]) == "fragile",
-        )
+        label = label_for(after, mark_id, system=system)
+        return guarded(fromarray(marked), label)
 
 
 def _rebuild(options: dict[str, Any]) -> Guard:

@@ -71,7 +71,13 @@ class Judge:
 
     def _ask(self, item: Item, signals: Mapping[str, object], stage: Stage) -> Verdict:
         deadline = time.monotonic() + POLICY_LIMIT_S
-        return self.engine.evaluate(signals, stage=stage, due=item.due(), deadline=deadline)  # type: ignore[arg-type]
+        try:
+            verdict = self.engine.evaluate(signals, stage=stage, due=item.due(), deadline=deadline)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises, the answer is no
+            return _refused(f"engine error: {type(error).__name__}", stage)
+        if time.monotonic() > deadline:
+            return _refused("the policy engine took too long", stage)
+        return verdict
 
     # ---- alterations of the inputs
 
@@ -174,6 +180,10 @@ class Judge:
         if recogniser is None:
             raise ActionError("no installed check can tell whether a covered face is still recognised")
         return not any(recogniser.recognisable(_pixels(before, stage, r), _pixels(after, stage, r), r) for r in chosen)
+
+
+def _refused(cause: str, stage: Stage) -> Verdict:
+    return Verdict(Action.BLOCK, (ActionSpec("block"),), (Reason("engine", "", stage, Action.BLOCK, cause=cause),))
 
 
 def _pixels(request: Request, stage: Stage, region: Region) -> Frame:

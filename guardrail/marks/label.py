@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-__all__ = ["Label", "png_text", "read_xmp", "xmp_packet"]
+from guardrail.decision import Decision, Stage
+
+__all__ = ["Label", "label_for", "png_text", "read_xmp", "xmp_packet"]
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _NAMESPACES = {
@@ -35,7 +37,6 @@ class Label:
         decision_id: for appeals; leads to the record, not to a person.
         mark_id: the id in the watermark, in hex; empty when unmarked.
         likeness: a real person is depicted synthetically.
-        fragile: the watermark was read back but will not survive much (small image).
     """
 
     source_type: str = ""
@@ -45,7 +46,6 @@ class Label:
     decision_id: str = ""
     mark_id: str = ""
     likeness: bool = False
-    fragile: bool = False
 
     def properties(self) -> dict[str, str]:
         """XMP properties by prefixed name, only those that say something."""
@@ -60,6 +60,25 @@ class Label:
             "guardrail:SyntheticLikeness": "True" if self.likeness else "",
         }
         return {name: value for name, value in values.items() if value}
+
+
+def label_for(decision: Decision, mark_id: str, *, system: str, system_version: str = "") -> Label:
+    """What the metadata of an output says: what the policy asked for, and what follows from the decision.
+
+    A picture made out of another picture is a composite, whatever the policy calls the rest.
+    """
+    source = str(decision.labels.get("source_type", "trainedAlgorithmicMedia"))
+    if source == "trainedAlgorithmicMedia" and Stage.REFERENCE in decision.due:
+        source = "compositeWithTrainedAlgorithmicMedia"
+    return Label(
+        source_type=source,
+        system=system,
+        system_version=system_version,
+        created=decision.created,
+        decision_id=decision.id,
+        mark_id=mark_id,
+        likeness=bool(decision.labels.get("likeness")),
+    )
 
 
 def xmp_packet(label: Label) -> bytes:

@@ -13,6 +13,7 @@ from guardrail.errors import InputError, MarkError
 from guardrail.guard import Guard
 from guardrail.guard.item import Item
 from guardrail.guard.session import Session
+from guardrail.marks.label import label_for
 from guardrail.media import ImageInput
 from guardrail.pipelines.outputs import Result
 
@@ -84,8 +85,7 @@ class Release:
         """Watermark and label one output as its labels ask; block it where the mark cannot be read back."""
         wanted = item.labels.get("watermark") == "invisible"
         if self.result.form == "latent":
-            if item.labels:
-                item.coverage.append(Coverage("unmarked", "output", "latents carry no mark"))
+            item.coverage.append(Coverage("unmarked", "output", "latents carry no mark"))
             return ""
         mark_id = self.guard.marks.mark_id(item.decision_id) if wanted else ""
         frames = self.result.frames(index)
@@ -97,7 +97,9 @@ class Release:
             item.block(Stage.OUTPUT, Reason("mark", "", Stage.OUTPUT, Action.BLOCK, "high", str(error)))
             return ""
         item.took("mark", begun)
-        if wanted and self.guard.marks.grade(height, width) == "fragile":
+        if not wanted:
+            item.coverage.append(Coverage("unmarked", "output", "the policy asks for no watermark"))
+        elif self.guard.marks.grade(height, width) == "fragile":
             item.coverage.append(Coverage("fragile-mark", "output", "small picture: the mark will not survive much"))
         if not item.labels:
             return mark_id
@@ -107,7 +109,7 @@ class Release:
             return mark_id
         from guardrail.marks.guarded_image import guarded
 
-        label = self.guard.label(item.decision(), mark_id, (height, width), self.system, _version())
+        label = label_for(item.decision(), mark_id, system=self.system, system_version=_version())
         self.result.put(index, marked, wrap=lambda p: guarded(p, label))
         return mark_id
 

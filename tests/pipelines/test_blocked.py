@@ -165,7 +165,7 @@ def test_embeddings_are_named_in_coverage_and_a_rule_can_refuse_them(make_guard:
     arguments = {"prompt_embeds": embeds, "negative_prompt_embeds": embeds * 0, "height": 64, "width": 64}
     arguments["num_inference_steps"] = STEPS
     allowed = guardrail.wrap(pipe, guard=make_guard(RULES))(**arguments)
-    assert {c.what for c in allowed.guardrail[0].coverage} == {"text-embedding"}
+    assert {c.what for c in allowed.guardrail[0].coverage} == {"text-embedding", "unmarked"}
     rule = "rules: [{id: r, at: prompt, when: {request.unverified: {any: {kind: text-embedding}}}, then: block}]\n"
     refused = guardrail.wrap(pipe, guard=make_guard(rule))(**arguments)
     assert refused.guardrail[0].blocked
