@@ -16,7 +16,6 @@
     │   ├── ImageTooLarge       over the limit of pixels, bytes or frames
     │   └── TextTooLong         over the limit of characters
     ├── CheckError              a check could not give its signal; it becomes a missing signal
-    │   └── CheckTimeout
     ├── ActionError             an alteration could not be planned or did not hold
     ├── MarkError               an output could not be marked, or the mark could not be read back
     ├── AuditError
@@ -43,7 +42,6 @@ __all__ = [
     "AuditUnavailable",
     "Blocked",
     "CheckError",
-    "CheckTimeout",
     "ConfigurationError",
     "Finding",
     "GalleryError",
@@ -212,10 +210,6 @@ class TextTooLong(InputError, ValueError):
 
 class CheckError(GuardrailError):
     """A check could not give its signal. The runner turns it into a missing signal, never into an allow."""
-
-
-class CheckTimeout(CheckError):
-    """A check did not answer within its time limit."""
 
 
 class ActionError(GuardrailError):

@@ -25,6 +25,7 @@ from guardrail.errors import PluginError
 
 __all__ = [
     "CORE",
+    "MOST_ITEMS",
     "Choice",
     "Flag",
     "ItemValue",
@@ -41,6 +42,10 @@ __all__ = [
 ItemValue = Mapping[str, "float | bool | str | None"]
 SignalValue = float | bool | str | tuple[ItemValue, ...] | None
 """A present value, or ``None`` for a due signal that is missing."""
+
+
+MOST_ITEMS = 64
+"""Longest list that a signal may be: a longer one counts as missing, so that a rule's cost has a bound."""
 
 
 class Stage(StrEnum):
@@ -66,12 +71,19 @@ class Score:
     family: str
     benign: float = 0.0
 
+    def admits(self, value: object) -> bool:
+        """Whether it is a number in range; NaN is not."""
+        return isinstance(value, float | int) and not isinstance(value, bool) and 0.0 <= value <= 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """True or false."""
 
     benign: bool = False
+
+    def admits(self, value: object) -> bool:
+        return isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +93,18 @@ class Choice:
     values: tuple[str, ...]
     benign: str
 
+    def admits(self, value: object) -> bool:
+        return isinstance(value, str) and value in self.values
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """A free word set by the caller, compared for equality with a list of words."""
 
     benign: str = ""
+
+    def admits(self, value: object) -> bool:
+        return isinstance(value, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,18 @@ class Items:
 
     fields: Mapping[str, Score | Flag | Choice | Text]
     benign: tuple[ItemValue, ...] = ()
+
+    def admits(self, value: object) -> bool:
+        """Whether it is a list of at most `MOST_ITEMS`, with declared fields only, each valid or ``None`` (unknown)."""
+        if not isinstance(value, tuple) or len(value) > MOST_ITEMS:
+            return False
+        return all(isinstance(item, Mapping) and self._item(item) for item in value)
+
+    def _item(self, item: Mapping[object, object]) -> bool:
+        return all(
+            isinstance(name, str) and name in self.fields and (v is None or self.fields[name].admits(v))
+            for name, v in item.items()
+        )
 
 
 Kind = Score | Flag | Choice | Text | Items

@@ -76,13 +76,14 @@ def policy_file(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def make_guard(policy_file: Callable[[str], Path]) -> Iterator[Callable[..., Any]]:
-    """Makes guards from rules and closes them. No record unless asked for."""
+    """Makes guards, from rules or from the name of a shipped policy, and closes them. No record unless asked for."""
     from guardrail import Guard
 
     made: list[Any] = []
 
     def make(rules: str, **options: Any) -> Any:
-        guard = Guard(policy_file(rules), **{"audit": None, "gallery": None, **options})
+        policy = policy_file(rules) if "rules:" in rules else rules
+        guard = Guard(policy, **{"audit": None, "gallery": None, **options})
         made.append(guard)
         return guard
 

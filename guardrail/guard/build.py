@@ -92,16 +92,27 @@ def open_gallery(gallery: Any, keyring: Keyring) -> Any:
         gallery = home() / "gallery.sqlite"
     if isinstance(gallery, str | Path):
         return Gallery(Path(gallery), key=keyring.derive("gallery"), key_id=keyring.active)
+    if gallery is not None and not callable(getattr(gallery, "index", None)):
+        raise ConfigurationError(f'a gallery is "auto", a path, a GalleryStore or None, not {type(gallery).__name__}')
     return gallery
 
 
 def open_audit(audit: Any, keyring: Keyring) -> AuditLog | None:
-    """``"auto"``: the log in the data folder; a path: that file; ``None``: no record, by explicit choice."""
+    """``"auto"``: the log in the data folder; a path: that file; ``None``: no record, by explicit choice.
+
+    A log that cannot be opened or written is not refused here: requests are blocked until it can be.
+
+    Raises:
+        ConfigurationError: its folder cannot be made.
+    """
     if audit == "auto":
         audit = home() / "audit.sqlite"
     if isinstance(audit, str | Path):
         path = Path(audit)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"no folder for the record {path} can be made: {error.strerror}") from None
         return AuditLog(path, key=keyring.derive("audit"), key_id=keyring.active)
     if audit is None or isinstance(audit, AuditLog):
         return audit

@@ -65,6 +65,8 @@ class Judge:
         verdict = self._ask(item, item.signals, stage)
         item.took(f"{stage.value}.policy", begun)
         item.note(verdict, stage)
+        for spec in verdict.specs:
+            _keep_note(item, spec)
         if item.blocked or verdict.action is Action.ALTER:
             item.messages = self.engine.messages(item.reasons)
         return verdict
@@ -98,7 +100,6 @@ class Judge:
             item.alterations += done
             return
         planned = action.plan(PlanInput(item.current, stage, found.spans, found.regions), spec.params)
-        self.keep_notes(item, spec)
         if action.spec.effect is not Action.ALTER:
             return
         item.alterations += planned
@@ -109,18 +110,6 @@ class Judge:
             self._require_text_holds(item, spec)
         for p in planned:
             p.status = "applied"
-
-    def keep_notes(self, item: Item, spec: ActionSpec) -> None:
-        """Labels and reports add up over the stages."""
-        if spec.kind == "label":
-            for name, value in spec.params.items():
-                if value not in (False, "none"):
-                    item.labels[name] = value
-        elif spec.kind == "report":
-            rules = [r for r in item.reasons if r.kind == "rule" and not r.shadow]
-            strictest = max(rules, key=lambda r: r.effect.rank, default=None)
-            rule, severity = (strictest.rule, strictest.severity) if strictest else ("", "medium")
-            item.reports.append((str(spec.params.get("queue", "review")), rule, severity))
 
     def _require_text_holds(self, item: Item, spec: ActionSpec) -> None:
         """A rewritten prompt must pass: the same checks, the same rules, nothing left to rewrite or to block."""
@@ -180,6 +169,19 @@ class Judge:
         if recogniser is None:
             raise ActionError("no installed check can tell whether a covered face is still recognised")
         return not any(recogniser.recognisable(_pixels(before, stage, r), _pixels(after, stage, r), r) for r in chosen)
+
+
+def _keep_note(item: Item, spec: ActionSpec) -> None:
+    """Labels and reports add up over the stages. What blocks is reported too."""
+    if spec.kind == "label":
+        for name, value in spec.params.items():
+            if value not in (False, "none"):
+                item.labels[name] = value
+    elif spec.kind == "report":
+        rules = [r for r in item.reasons if r.kind == "rule" and not r.shadow]
+        strictest = max(rules, key=lambda r: r.effect.rank, default=None)
+        rule, severity = (strictest.rule, strictest.severity) if strictest else ("", "medium")
+        item.reports.append((str(spec.params.get("queue", "review")), rule, severity))
 
 
 def _refused(cause: str, stage: Stage) -> Verdict:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from guardrail.checks.base import Check, Failure, SignalValues
+from guardrail.errors import CheckError
 from guardrail.media import Region, Request, Span
-from guardrail.signals import SignalSpec, SignalValue, Stage
+from guardrail.signals import MOST_ITEMS, SignalSpec, SignalValue, Stage
 
 __all__ = ["Runner", "StageFindings"]
 
@@ -102,13 +103,15 @@ class Runner:
 def _answers(check: Check, batch: Sequence[Request], stage: Stage) -> Sequence[SignalValues | Failure]:
     try:
         answers = check.check(batch, stage)
-    except Exception as error:  # noqa: BLE001 - it becomes a missing signal
-        # Whatever a check raises is a missing signal; the policy then blocks. The cause names the type only: a
-        # message may quote what was checked.
-        return [Failure(f"{type(error).__name__}")] * len(batch)
-    if len(answers) != len(batch):
-        return [Failure(f"gave {len(answers)} answers for {len(batch)} requests")] * len(batch)
-    return answers
+        if len(answers) == len(batch):
+            return answers
+        cause = f"gave {len(answers)} answers for {len(batch)} requests"
+    except CheckError as error:  # its text holds no content: that is its contract
+        cause = f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001 - it becomes a missing signal, and the policy then blocks
+        # The type only: a message may quote what was checked.
+        cause = type(error).__name__
+    return [Failure(cause)] * len(batch)
 
 
 def _merge(into: StageFindings, check: Check, stage: Stage, answer: SignalValues | Failure, ms: float) -> None:
@@ -123,6 +126,9 @@ def _merge(into: StageFindings, check: Check, stage: Stage, answer: SignalValues
     for spec in check.gives:
         if spec.stage is stage:
             value = given.get(spec.name)
+            if value is not None and not spec.kind.admits(value):
+                value = None
+                into.failures[check.name] = f"gave no valid {spec.name}, or more than {MOST_ITEMS} items"
             known = spec.name in into.signals
             into.signals[spec.name] = _stricter(spec, into.signals[spec.name], value) if known else value
 
@@ -153,7 +159,10 @@ class _Job:
     def run(self) -> None:
         assert self.work is not None
         begin = time.perf_counter()
-        self._result = self.work()
+        try:
+            self._result = self.work()
+        except BaseException as error:  # noqa: BLE001 - a panic in native code must not take the worker with it
+            self.cause = type(error).__name__
         self.milliseconds = (time.perf_counter() - begin) * 1e3
         self._finished.set()
 
@@ -166,7 +175,7 @@ class _Job:
             return None
         if self._finished.wait(seconds):
             return self._result
-        self.cause = f"timed out after {seconds:.1f} s"
+        self.cause = f"timed out after {seconds:g} s"
         self.milliseconds = seconds * 1e3
         self._abandoned.set()
         if self._pool is not None:

@@ -136,8 +136,6 @@ class Session:
         if item_out.blocked:
             return Output(item_out, None)
         specs = {s.kind: s for s in verdict.specs}
-        for spec in verdict.specs:
-            self.parts.judge.keep_notes(item_out, spec)
         if "regenerate" in specs:
             better = self._regenerate(item, item_out, specs["regenerate"], image_index, markable, again)
             if better is not None:
@@ -173,6 +171,8 @@ class Session:
             if image is None:
                 break
             fork, verdict, _ = self._look(item, image, image_index, markable)
+            # Reports of an attempt stay, though its picture is thrown away.
+            fork.reports = refused.reports = list(dict.fromkeys([*refused.reports, *fork.reports]))
             if fork.blocked or any(s.kind in REDACTIONS or s.kind == "regenerate" for s in verdict.specs):
                 continue
             detail = f"attempt {attempt} of {attempts} passed"
@@ -180,8 +180,6 @@ class Session:
             fork.alterations.append(Alteration("regenerate", Stage.OUTPUT, "applied", detail, params=dict(spec.params)))
             fork.action = Action.ALTER
             fork.messages = refused.messages
-            for noted in verdict.specs:
-                self.parts.judge.keep_notes(fork, noted)
             return Output(fork, image, changed=True, regenerated=attempt)
         detail = "no attempt passed" if attempts else "the caller cannot generate again"
         refused.alterations.append(Alteration("regenerate", Stage.OUTPUT, "failed", detail, params=dict(spec.params)))

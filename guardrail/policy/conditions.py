@@ -20,12 +20,9 @@ from typing import Any, NamedTuple
 from guardrail.decision import Leaf
 from guardrail.policy.model import AllOf, Always, AnyOf, Compare, Condition, ListTest, Not
 from guardrail.policy.probes import Outcome, Probe, probe_for
-from guardrail.signals import Items, Stage, Vocabulary
+from guardrail.signals import MOST_ITEMS, Items, Stage, Vocabulary
 
-__all__ = ["MAX_ITEMS", "Compiled", "compile_condition"]
-
-MAX_ITEMS = 64
-"""A longer list is not read: it counts as missing, so that no input can buy time."""
+__all__ = ["Compiled", "compile_condition"]
 
 Signals = Mapping[str, object]
 Test = Callable[[Signals], Outcome]
@@ -179,7 +176,7 @@ def _items(value: object) -> Sequence[Any] | None:
 
     Exact types only: a subclass may say that it is short and never end.
     """
-    if (type(value) is tuple or type(value) is list) and len(value) <= MAX_ITEMS:
+    if (type(value) is tuple or type(value) is list) and len(value) <= MOST_ITEMS:
         return value
     return None
 
