@@ -179,7 +179,9 @@ def _flattened(image: Frame, box: tuple[float, float, float, float]) -> Frame:
     x, y, w, h = box
     left, top = max(0, int(x - 0.15 * w)), max(0, int(y - 0.15 * h))
     out = image.copy()
-    patch = out[top : int(y + 1.15 * h) + 1, left : int(x + 1.15 * w) + 1]
+    patch = out[top : max(top, int(y + 1.15 * h) + 1), left : max(left, int(x + 1.15 * w) + 1)]
+    if not patch.size:
+        return out
     patch[:] = np.rint(patch.mean((0, 1), keepdims=True)).astype(np.uint8)
     return out
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.checks.base import CheckSettings, Failure, Region, SignalValues
-from guardrail.checks.image.backends.base import onnx_session, suppress_overlaps
+from guardrail.checks.image.backends.base import onnx_session, require_finite, suppress_overlaps
 from guardrail.decision import EffectiveCheck
 from guardrail.errors import CheckError
 from guardrail.media import ImageInput, Request
@@ -100,6 +100,7 @@ class NudeNet:
         height, width = image.shape[:2]
         scale = max(height, width) / side
         (output,) = self._session.run(None, {"images": _letterbox(image, side, scale)})
+        require_finite([output], self.name)
         rows: NDArray[np.float32] = output[0].T
         scores = rows[:, 4:].max(1)
         keep = np.nonzero(scores >= SCORE_FLOOR)[0]
@@ -166,7 +167,7 @@ class NudityCheck:
             looks.append(self.detector.detect(pixels, SECOND_SIDE))
         parts = [p for look in looks for p in look]
         if not all(np.isfinite([p.score, *p.box]).all() for p in parts):
-            raise CheckError("the nudity detector gave a number that is not finite")
+            raise CheckError(f"{self.detector.name} gave a number that is not finite")
         area = float(pixels.shape[0] * pixels.shape[1])
         faces = [p.box for p in parts if p.label in FACES]
         close_up = any(f[2] * f[3] > CLOSE_UP_SHARE * area for f in faces)
@@ -201,5 +202,9 @@ def _overlap(a: Box, b: Box) -> float:
 
 
 def _implausible(box: Box, faces: Sequence[Box], image_area: float) -> bool:
-    """A part that fills the picture or covers a face: seen on close crops of faces."""
-    return box[2] * box[3] > 0.6 * image_area or any(_overlap(box, f) > 0.5 * f[2] * f[3] for f in faces)
+    """A part that covers a face, or fills a picture that shows one: seen on close crops of faces.
+
+    Without a face in sight a part that fills the picture stays: it may be what the picture is about.
+    """
+    fills = bool(faces) and box[2] * box[3] > 0.6 * image_area
+    return fills or any(_overlap(box, f) > 0.5 * f[2] * f[3] for f in faces)

@@ -44,8 +44,11 @@ def judge_face(image: Frame, box: tuple[float, float, float, float]) -> Verdict:
     """The verdict for the face in `box` (left, top, width, height) of an (H, W, 3) image."""
     x, y, w, h = box
     side = max(w, h) * 1.15
-    left, top = int(max(0, x + w / 2 - side / 2)), int(max(0, y + h / 2 - side / 2))
-    crop = image[top : int(y + h / 2 + side / 2), left : int(x + w / 2 + side / 2)]
+    left, top, right, bottom = (
+        max(0, int(edge))
+        for edge in (x + w / 2 - side / 2, y + h / 2 - side / 2, x + w / 2 + side / 2, y + h / 2 + side / 2)
+    )
+    crop = image[top:bottom, left:right]
     # Too small to tell: JPEG blocks and scaling decide what is left of the texture.
     if min(crop.shape[:2], default=0) < SMALLEST_PIXELS:
         return "unsure"

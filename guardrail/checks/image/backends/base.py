@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from guardrail.errors import CheckError
 from guardrail.media.types import Frame
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MatchScale",
     "fit_long_side",
     "onnx_session",
+    "require_finite",
     "suppress_overlaps",
 ]
 
@@ -106,6 +108,13 @@ def onnx_session(model: bytes, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def require_finite(outputs: Sequence[NDArray[np.float32]], model: str) -> None:
+    """Raises CheckError where a model gave NaN or an infinity: every comparison with NaN is false, so nothing would be
+    found, and "nothing found" would pass."""
+    if not all(np.isfinite(o).all() for o in outputs):
+        raise CheckError(f"{model} gave a number that is not finite")
 
 
 def fit_long_side(image: Frame, long_side: int) -> tuple[Frame, float]:

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from guardrail.checks.image.backends.base import DetectedFace, fit_long_side, onnx_session, suppress_overlaps
+from guardrail.checks.image.backends.base import (
+    DetectedFace,
+    fit_long_side,
+    onnx_session,
+    require_finite,
+    suppress_overlaps,
+)
 from guardrail.media.types import Frame
 from guardrail.weights import CATALOGUE, read
 from guardrail.weights.onnx_shapes import free_sizes
@@ -40,7 +46,9 @@ class CenterFace:
         height, width = small.shape[:2]
         padded = np.zeros((-(-height // 32) * 32, -(-width // 32) * 32, 3), np.float32)
         padded[:height, :width] = small
-        heat, size, offset, marks = self._session.run(None, {"input.1": np.moveaxis(padded, -1, 0)[None]})
+        outputs = self._session.run(None, {"input.1": np.moveaxis(padded, -1, 0)[None]})
+        require_finite(outputs, self.name)
+        heat, size, offset, marks = outputs
         rows, cols = np.nonzero(heat[0, 0] > self._threshold)
         if not len(rows):
             return []

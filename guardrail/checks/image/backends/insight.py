@@ -59,6 +59,8 @@ class InsightFacePack:
         if missing:
             raise WeightsMissing(f"the insightface pack {path} has no {' and no '.join(sorted(missing))} model")
         self._detector = analysis.models["detection"]
+        if not getattr(self._detector, "use_kps", False):
+            raise WeightsMissing(f"the detection model in {path} gives no landmarks, which the embedder needs")
         self._recogniser = analysis.models["recognition"]
         digest = hashlib.sha256(repr(sorted(self.weights.items())).encode()).hexdigest()[:12]
         self.name = f"insightface-{digest}"
@@ -105,6 +107,6 @@ def _load(path: Path, threads: int) -> Any:
             analysis.prepare(ctx_id=-1, det_thresh=THRESHOLD, det_size=(640, 640))
     except AssertionError:
         raise WeightsMissing(f"insightface finds no detection model in {path}") from None
-    except (RuntimeError, AttributeError, ValueError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime has error classes of its own, and the library none
         raise WeightsError(f"insightface cannot load the pack {path}: {type(error).__name__}") from None
     return analysis

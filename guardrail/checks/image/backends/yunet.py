@@ -10,7 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from guardrail.checks.image.backends.base import DetectedFace, fit_long_side, onnx_session, suppress_overlaps
+from guardrail.checks.image.backends.base import (
+    DetectedFace,
+    fit_long_side,
+    onnx_session,
+    require_finite,
+    suppress_overlaps,
+)
 from guardrail.media.types import Frame
 from guardrail.weights import CATALOGUE, read
 
@@ -39,6 +45,7 @@ class YuNet:
         padded = np.zeros((SIDE, SIDE, 3), np.float32)
         padded[: small.shape[0], : small.shape[1]] = small[..., ::-1]
         outputs = self._session.run(self._names, {"input": np.moveaxis(padded, -1, 0)[None]})
+        require_finite(outputs, self.name)
         boxes, scores, marks = [], [], []
         for k, stride in enumerate(STRIDES):
             cls, obj, box, kps = (o[0] for o in outputs[4 * k : 4 * k + 4])

@@ -1,0 +1,439 @@
+"""Faces: found, judged, recognised, covered. Photographs come out of installed wheels or of ../shared."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from guardrail.checks.base import CheckSettings, Region, SignalValues
+from guardrail.checks.image.backends.base import DetectedFace, MatchScale
+from guardrail.checks.image.faces import IDENTIFIABLE_PIXELS, FaceCheck
+from guardrail.demo.pictures import drawn_face, painted
+from guardrail.errors import CheckError, ConfigurationError, GalleryError, WeightsError, WeightsMismatch, WeightsMissing
+from guardrail.gallery import Gallery
+from guardrail.guard.enrol import enrol
+from guardrail.media import Context, ImageInput, Request
+from guardrail.media.read import read_image
+from guardrail.signals import CORE, Stage
+
+# Where the face of scikit-image's portrait is.
+FACE = (180, 70, 90, 115)
+
+
+@pytest.fixture
+def portrait() -> np.ndarray:
+    data = pytest.importorskip("skimage.data")
+    return np.ascontiguousarray(data.astronaut())
+
+
+@pytest.fixture
+def check(embedded_models: None) -> FaceCheck:
+    return FaceCheck(CheckSettings(face_backend="embedded"))
+
+
+def seen(check: FaceCheck, *pictures: Any, stage: Stage = Stage.REFERENCE, purpose: str = "") -> SignalValues:
+    images = tuple(p if isinstance(p, ImageInput) else read_image(p) for p in pictures)
+    request = Request(context=Context(purpose))
+    request = Request(**{"images" if stage is Stage.REFERENCE else "outputs": images}, context=request.context)
+    (answer,) = check.check([request], stage)
+    assert isinstance(answer, SignalValues)
+    assert CORE[f"{stage.value}.faces"].kind.admits(answer.signals[f"{stage.value}.faces"])
+    return answer
+
+
+def faces(check: FaceCheck, *pictures: Any, **options: Any) -> Any:
+    return seen(check, *pictures, **options).signals["reference.faces"]
+
+
+def centre(region: Region) -> tuple[float, float]:
+    return region.box[0] + region.box[2] / 2, region.box[1] + region.box[3] / 2
+
+
+# ---- found
+
+
+def test_a_portrait_has_one_face_where_it_is(check: FaceCheck, portrait: Any) -> None:
+    answer = seen(check, portrait)
+    (region,) = answer.regions
+    assert centre(region) == pytest.approx((FACE[0] + FACE[2] / 2, FACE[1] + FACE[3] / 2), abs=12)
+    assert answer.signals["reference.faces"] == (
+        {"real": 0.75, "identifiable": True, "match": 0.0, "gallery": "none", "consent": "unknown"},
+    )
+
+
+def test_at_the_output_nobody_is_asked_for_consent(check: FaceCheck, portrait: Any) -> None:
+    (item,) = seen(check, portrait, stage=Stage.OUTPUT).signals["output.faces"]  # type: ignore[misc, union-attr]
+    assert item.keys() == {"real", "identifiable", "match", "gallery"}
+
+
+@pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "hubble_deep_field"])
+def test_pictures_without_people_have_no_faces(check: FaceCheck, name: str) -> None:
+    data = pytest.importorskip("skimage.data")
+    assert faces(check, np.ascontiguousarray(getattr(data, name)()[..., :3])) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p[:, ::-1],
+        lambda p: np.asarray(Image.fromarray(p).rotate(30)),
+        lambda p: np.asarray(Image.fromarray(p).rotate(90)),
+        lambda p: np.asarray(Image.fromarray(p).resize((200, 200))),
+        lambda p: np.asarray(Image.fromarray(p).resize((1500, 1500))),
+        lambda p: np.asarray(Image.fromarray(p).convert("L").convert("RGB")),
+        lambda p: (p * 0.35).astype(np.uint8),
+        lambda p: np.pad(p, ((0, 700), (0, 300), (0, 0))),
+    ],
+    ids=["mirrored", "tilted", "on its side", "small", "large", "grey", "dark", "in a corner"],
+)
+def test_a_changed_portrait_still_has_its_face(check: FaceCheck, portrait: Any, change: Callable[[Any], Any]) -> None:
+    assert len(faces(check, np.ascontiguousarray(change(portrait)))) == 1
+
+
+def test_a_face_that_shows_on_one_backdrop_only_is_found(check: FaceCheck, portrait: Any) -> None:
+    light = np.full((*portrait.shape[:2], 4), 255, np.uint8)
+    light[..., 3] = np.asarray(Image.fromarray(portrait).convert("L"))  # white, as opaque as the photo is bright
+    dark = light.copy()
+    dark[..., :3] = 0
+    dark[..., 3] = 255 - light[..., 3]  # black, as opaque as the photo is dark
+    assert len(faces(check, light)) >= 1
+    assert len(faces(check, dark)) >= 1
+
+
+def test_a_face_in_any_frame_is_found_and_named_by_frame(check: FaceCheck, portrait: Any) -> None:
+    empty = np.full_like(portrait, 200)
+    answer = seen(check, ImageInput((empty, empty, portrait)))
+    assert [(r.image, r.frame) for r in answer.regions] == [(0, 2)]
+
+
+def test_a_face_in_any_image_is_found_and_named_by_image(check: FaceCheck, portrait: Any) -> None:
+    empty = np.full_like(portrait, 200)
+    assert [r.image for r in seen(check, empty, portrait, empty, portrait).regions] == [1, 3]
+
+
+def test_alone_in_a_batch_and_again_the_answer_is_the_same(check: FaceCheck, portrait: Any) -> None:
+    small = np.asarray(Image.fromarray(portrait).resize((300, 300)))
+    requests = [Request(images=(read_image(p),)) for p in (portrait, np.full_like(portrait, 90), small)]
+    together = check.check(requests, Stage.REFERENCE)
+    for request, answer in zip(requests, together, strict=True):
+        (alone,) = check.check([request], Stage.REFERENCE)
+        assert isinstance(alone, SignalValues)
+        assert isinstance(answer, SignalValues)
+        assert alone.signals == answer.signals
+        assert [r.box for r in alone.regions] == [r.box for r in answer.regions]
+
+
+# ---- judged
+
+
+def test_a_drawing_in_flat_colours_is_a_depiction_and_a_painting_is_not_sure(check: FaceCheck, portrait: Any) -> None:
+    (drawing,) = faces(check, drawn_face())
+    (painting,) = faces(check, painted(Image.fromarray(portrait)))
+    assert drawing["real"] < 0.5 <= painting["real"]
+
+
+def test_a_face_too_small_to_recognise_anybody_is_said_to_be(check: FaceCheck, portrait: Any) -> None:
+    assert faces(check, portrait)[0]["identifiable"]
+    check.detector = Detector(
+        DetectedFace((10.0, 10.0, IDENTIFIABLE_PIXELS - 1, 40.0), 0.9, np.zeros((5, 2), np.float32))
+    )
+    assert not faces(check, portrait)[0]["identifiable"]
+
+
+class Detector:
+    """A detector that always sees the same faces."""
+
+    name = "scripted"
+    weights: Mapping[str, str] = {}
+
+    def __init__(self, *found: DetectedFace) -> None:
+        self.found = list(found)
+
+    def detect(self, image: Any) -> list[DetectedFace]:
+        return self.found
+
+
+# ---- recognised
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Gallery:
+    return Gallery(tmp_path / "gallery.sqlite", key=b"k" * 32, key_id="test")
+
+
+@pytest.fixture
+def knowing(embedded_models: None, gallery: Gallery) -> FaceCheck:
+    return FaceCheck(CheckSettings(face_backend="embedded", gallery=gallery))
+
+
+def test_a_person_with_consent_is_recognised_in_another_rendering(
+    knowing: FaceCheck, gallery: Gallery, portrait: Any
+) -> None:
+    enrol(knowing, gallery, [portrait], list="consented")
+    again = np.asarray(Image.fromarray(portrait).resize((420, 420)).convert("L").convert("RGB"))
+    (face,) = faces(knowing, again)
+    assert face["match"] > 0.5
+    assert (face["gallery"], face["consent"]) == ("consented", "yes")
+
+
+def test_consent_is_for_its_purposes_until_it_expires_or_is_revoked(
+    knowing: FaceCheck, gallery: Gallery, portrait: Any
+) -> None:
+    identity = enrol(knowing, gallery, [portrait], list="consented", purposes=["studio"])
+    assert faces(knowing, portrait, purpose="studio")[0]["consent"] == "yes"
+    assert faces(knowing, portrait, purpose="advert")[0]["consent"] == "no"
+    gallery.revoke(identity.id)
+    assert faces(knowing, portrait, purpose="studio")[0]["consent"] == "unknown"
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.2)
+    enrol(knowing, gallery, [portrait], list="consented", expires=soon)
+    while dt.datetime.now(dt.UTC) <= soon:
+        pass
+    assert faces(knowing, portrait)[0]["consent"] == "unknown"
+
+
+def test_protection_wins_over_consent(knowing: FaceCheck, gallery: Gallery, portrait: Any) -> None:
+    enrol(knowing, gallery, [portrait], list="consented")
+    enrol(knowing, gallery, [portrait], list="protected")
+    (face,) = faces(knowing, portrait)
+    assert (face["gallery"], face["consent"]) == ("protected", "no")
+
+
+def test_a_protected_person_is_recognised_in_a_drawing_like_picture_too(
+    knowing: FaceCheck, gallery: Gallery, portrait: Any
+) -> None:
+    enrol(knowing, gallery, [portrait], list="protected")
+    (face,) = faces(knowing, painted(Image.fromarray(portrait)))
+    assert face["gallery"] == "protected"
+
+
+def people(shared: Path, name: str) -> list[Path]:
+    return sorted((shared / "data/images/faces").glob(f"{name}_*.jpg"))
+
+
+def test_ones_own_photographs_match_and_other_peoples_do_not(
+    knowing: FaceCheck, gallery: Gallery, shared: Path
+) -> None:
+    mine = people(shared, "colin_powell")
+    enrol(knowing, gallery, mine[:3], list="consented")
+
+    def consents(photos: list[Path]) -> list[bool]:
+        return [any(f["consent"] == "yes" for f in faces(knowing, p)) for p in photos]
+
+    assert sum(consents(mine[3:])) >= 5
+    strangers = [p for name in ("ariel_sharon", "donald_rumsfeld") for p in people(shared, name)]
+    assert not any(consents(strangers))
+
+
+def test_enrolment_says_what_is_wrong_with_a_photograph(knowing: FaceCheck, gallery: Gallery, portrait: Any) -> None:
+    two = np.concatenate([portrait, portrait], axis=1)
+    tiny = np.asarray(Image.fromarray(portrait).resize((200, 200)))
+    for photos, says in [
+        ([], "at least one photograph"),
+        ([np.full_like(portrait, 90)], "no face was found in photograph 1"),
+        ([portrait, two], "photograph 2 shows several people"),
+        ([tiny], "64 are needed"),
+    ]:
+        with pytest.raises(GalleryError, match=says):
+            enrol(knowing, gallery, photos, list="consented")
+    assert not gallery.identities()
+
+
+def test_pictures_of_two_people_are_not_enrolled_as_one(knowing: FaceCheck, gallery: Gallery, shared: Path) -> None:
+    with pytest.raises(GalleryError, match="do not look like one person"):
+        enrol(knowing, gallery, [people(shared, n)[0] for n in ("colin_powell", "ariel_sharon")], list="protected")
+
+
+def test_a_vector_that_is_not_finite_is_an_error(knowing: FaceCheck, gallery: Gallery, portrait: Any) -> None:
+    enrol(knowing, gallery, [portrait], list="protected")
+    knowing.embedder.embed = lambda image, found: np.full((len(found), 128), np.nan, np.float32)  # type: ignore[method-assign]
+    with pytest.raises(CheckError, match="not finite"):
+        faces(knowing, portrait)
+
+
+@pytest.mark.parametrize("backend", ["centerface", "yunet"])
+def test_a_detector_that_gives_nan_is_an_error_and_not_an_empty_picture(
+    backend: str, request: pytest.FixtureRequest, portrait: Any
+) -> None:
+    detector = request.getfixturevalue(backend)
+    outputs = [np.full((1, 1, 160, 160), np.nan, np.float32)] * 12
+    detector._session = type("Broken", (), {"run": lambda *_: outputs[: 4 if backend == "centerface" else 12]})()
+    with pytest.raises(CheckError, match=f"{backend} gave a number that is not finite"):
+        detector.detect(portrait)
+
+
+# ---- covered
+
+
+def test_a_face_is_recognised_as_it_was_and_not_when_it_is_covered(check: FaceCheck, portrait: Any) -> None:
+    (region,) = seen(check, portrait).regions
+    assert check.recognisable(portrait, portrait, region)
+    assert check.recognisable(portrait, np.clip(portrait * 1.1, 0, 255).astype(np.uint8), region)
+    x, y, w, h = (round(v) for v in region.box)
+    bar = portrait.copy()
+    bar[y + h // 4 : y + h // 2, x : x + w] = 0  # over the eyes: hides nobody
+    assert check.recognisable(portrait, bar, region)
+    covered = portrait.copy()
+    covered[y - h // 4 : y + h + h // 4, x - w // 4 : x + w + w // 4] = 127
+    assert not check.recognisable(portrait, covered, region)
+
+
+def test_a_face_that_was_moved_a_little_is_still_found(check: FaceCheck, portrait: Any) -> None:
+    (region,) = seen(check, portrait).regions
+    assert check.recognisable(portrait, np.roll(portrait, 8, axis=1), region)
+
+
+def test_a_region_of_another_check_is_refused(check: FaceCheck, portrait: Any) -> None:
+    with pytest.raises(CheckError):
+        check.recognisable(portrait, portrait, Region(0, 0, (0.0, 0.0, 9.0, 9.0), "face", 0.9))
+
+
+@pytest.mark.parametrize("method", ["blur", "pixelate", "fill"])
+def test_after_each_redaction_of_a_guard_nobody_is_recognised(
+    embedded_models: None, make_guard: Any, portrait: Any, method: str
+) -> None:
+    rules = f"""
+rules:
+  - id: cover
+    at: reference
+    when: {{reference.faces: {{any: {{consent: [no, unknown]}}}}}}
+    then: {{{method}: {{target: unconsented-faces}}}}
+"""
+    guard = make_guard(rules, face_backend="embedded")
+    decision = guard.check_image(portrait)
+    (done,) = decision.alterations
+    assert (done.kind, done.status) == (method, "applied")
+    (altered,) = done.pixels
+    (check,) = (c for c in guard._parts.judge.runner.checks if c.name == "faces")
+    (region,) = seen(check, portrait).regions
+    assert not check.recognisable(portrait, altered, region)
+    x, y, w, h = (round(v) for v in region.box)
+    outside = np.ones(portrait.shape[:2], bool)
+    outside[max(0, y - h // 2) : y + 2 * h, max(0, x - w // 2) : x + 2 * w] = False
+    assert np.array_equal(altered[outside], portrait[outside])
+
+
+# ---- backends
+
+
+@pytest.fixture
+def centerface(embedded_models: None) -> Any:
+    from guardrail.checks.image.backends.centerface import CenterFace
+
+    return CenterFace()
+
+
+@pytest.fixture
+def yunet(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    shutil.copy(shared / "models/face_detection_yunet_2023mar.onnx", folder)
+    monkeypatch.setenv("GUARDRAIL_WEIGHTS", str(folder))
+    from guardrail.checks.image.backends.yunet import YuNet
+
+    return YuNet()
+
+
+@pytest.fixture
+def pack(shared: Path, tmp_path: Path) -> Path:
+    pytest.importorskip("insightface")
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    for name in ("scrfd_2.5g_bnkps.onnx", "mobilefacenet_128d.onnx"):
+        shutil.copy(shared / "models" / name, folder)
+    return folder
+
+
+def agrees(found: list[DetectedFace], picture: Any) -> None:
+    (face,) = found
+    assert face.score > 0.5
+    assert face.box[0] + face.box[2] / 2 == pytest.approx(FACE[0] + FACE[2] / 2, abs=12)
+    left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_eye[1] < nose[1] < left_mouth[1]
+    assert left_mouth[0] < right_mouth[0]
+
+
+def test_yunet_sees_the_same_face(yunet: Any, portrait: Any) -> None:
+    agrees(yunet.detect(portrait), portrait)
+    assert yunet.detect(np.full((300, 200, 3), 120, np.uint8)) == []
+
+
+def test_centerface_sees_the_same_face(centerface: Any, portrait: Any) -> None:
+    agrees(centerface.detect(portrait), portrait)
+    assert centerface.detect(np.full((300, 200, 3), 120, np.uint8)) == []
+
+
+def test_an_insightface_pack_detects_and_recognises(pack: Path, gallery: Gallery, portrait: Any, capfd: Any) -> None:
+    check = FaceCheck(CheckSettings(insightface_pack=str(pack), gallery=gallery))
+    agrees(check.detector.detect(portrait), portrait)
+    enrol(check, gallery, [portrait], list="consented")
+    assert faces(check, portrait[:, ::-1])[0]["consent"] == "yes"
+    assert set(check.effective().weights) == {"scrfd_2.5g_bnkps.onnx", "mobilefacenet_128d.onnx"}
+    assert capfd.readouterr().out == ""
+
+
+def test_vectors_of_different_embedders_are_never_compared(
+    pack: Path, knowing: FaceCheck, gallery: Gallery, portrait: Any
+) -> None:
+    enrol(FaceCheck(CheckSettings(insightface_pack=str(pack), gallery=gallery)), gallery, [portrait], list="consented")
+    assert faces(knowing, portrait)[0]["match"] == 0.0
+
+
+def test_a_pack_that_is_none_is_refused_with_what_is_missing(pack: Path, tmp_path: Path) -> None:
+    from guardrail.checks.image.backends.insight import InsightFacePack
+
+    with pytest.raises(WeightsMissing, match=r"has no \.onnx files"):
+        InsightFacePack(tmp_path / "nowhere")
+    (pack / "mobilefacenet_128d.onnx").unlink()
+    with pytest.raises(WeightsMissing, match="has no recognition model"):
+        InsightFacePack(pack)
+    (pack / "scrfd_2.5g_bnkps.onnx").write_bytes(b"not a model")
+    with pytest.raises(WeightsError):
+        InsightFacePack(pack)
+
+
+def test_a_backend_that_is_not_there_is_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GUARDRAIL_WEIGHTS", str(tmp_path / "empty"))
+    with pytest.raises(WeightsMissing, match="guardrail models pull embedded"):
+        FaceCheck(CheckSettings(face_backend="embedded"))
+    with pytest.raises(WeightsMissing, match="yunet"):
+        FaceCheck(CheckSettings(face_backend="yunet"))
+    with pytest.raises(ConfigurationError, match="no face backend is called 'best'"):
+        FaceCheck(CheckSettings(face_backend="best"))
+    with pytest.raises(ConfigurationError, match="insightface_pack="):
+        FaceCheck(CheckSettings(face_backend="insightface"))
+
+
+def test_a_model_file_that_was_changed_is_refused(
+    embedded_models: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from guardrail.weights import CATALOGUE, find
+
+    file = find("centerface")
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / file.name).write_bytes(content)
+    monkeypatch.setenv("GUARDRAIL_WEIGHTS", str(folder))
+    with pytest.raises(WeightsMismatch, match=CATALOGUE["centerface"].sha256[:12]):
+        FaceCheck(CheckSettings(face_backend="embedded"))
+
+
+# ---- distances to scores
+
+
+def test_a_distance_at_the_threshold_is_half_a_match_whatever_the_embedder() -> None:
+    scale = MatchScale(same=0.64, consent=0.55, margin=0.05, far=1.1)
+    assert [round(scale.score(d), 6) for d in (0.0, 0.32, 0.64, 0.87, 1.1, 5.0)] == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    falling = [scale.score(d / 100) for d in range(130)]
+    assert falling == sorted(falling, reverse=True)
+    assert not scale.score(math.nan) >= 0.5

@@ -1,0 +1,76 @@
+"""Depiction or not sure: made pictures whose cues are known, and the margin to every photograph at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from guardrail.checks.image.realness import (
+    FEW_COLOURS_SHARE,
+    FLAT_SHARE,
+    REAL_SCORE,
+    SMALLEST_PIXELS,
+    judge_face,
+    realness_cues,
+)
+
+BOX = (20.0, 20.0, 80.0, 80.0)
+
+
+def flat_artwork(size: int = 120) -> np.ndarray:
+    picture = np.full((size, size, 3), (200, 180, 160), np.uint8)
+    picture[40:60, 40:80] = (30, 20, 10)
+    return picture
+
+
+def noise(sigma: float) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    return np.clip(flat_artwork() + rng.normal(0, sigma, (120, 120, 3)), 0, 255).astype(np.uint8)
+
+
+def test_flat_colours_are_a_depiction() -> None:
+    flat, few = realness_cues(flat_artwork())
+    assert flat > 0.9
+    assert few == 1.0
+    assert judge_face(flat_artwork(), BOX) == "depiction"
+
+
+@pytest.mark.parametrize("sigma", [1.0, 3.0, 10.0])
+def test_the_noise_of_any_camera_makes_it_unsure(sigma: float) -> None:
+    assert judge_face(noise(sigma), BOX) == "unsure"
+
+
+def test_a_gradient_has_flat_places_but_many_colours() -> None:
+    ramp = np.linspace(0, 255, 400)[None, :, None].repeat(400, 0).repeat(3, 2).astype(np.uint8)
+    flat, few = realness_cues(ramp)
+    assert flat > FLAT_SHARE
+    assert few < FEW_COLOURS_SHARE
+    assert judge_face(ramp, (50.0, 50.0, 300.0, 300.0)) == "unsure"
+
+
+@pytest.mark.parametrize("side", [1, 8, SMALLEST_PIXELS - 4])
+def test_what_is_too_small_to_tell_is_unsure(side: int) -> None:
+    assert judge_face(flat_artwork(), (30.0, 30.0, float(side), float(side))) == "unsure"
+
+
+@pytest.mark.parametrize("box", [(-50.0, -50.0, 40.0, 40.0), (119.0, 119.0, 80.0, 80.0), (500.0, 500.0, 40.0, 40.0)])
+def test_a_box_outside_the_picture_is_unsure(box: tuple[float, float, float, float]) -> None:
+    assert judge_face(flat_artwork(), box) == "unsure"
+
+
+def test_unsure_counts_as_real_and_a_depiction_does_not() -> None:
+    assert REAL_SCORE["depiction"] < 0.5 <= REAL_SCORE["unsure"]
+
+
+def test_no_photographed_face_comes_near_the_thresholds(shared: Path) -> None:
+    """Smoothing and strong compression of photographs stay on the safe side too."""
+    worst = 0.0
+    for path in sorted((shared / "data/images/faces").glob("*_0001.jpg")):
+        photo = Image.open(path).convert("RGB")
+        for picture in (photo, photo.filter(ImageFilter.MedianFilter(3))):
+            flat, few = realness_cues(np.asarray(picture)[60:190, 60:190])
+            worst = max(worst, min(flat / FLAT_SHARE, few / FEW_COLOURS_SHARE))
+    assert 0.0 < worst < 1.0
