@@ -28,6 +28,18 @@ def _log(file: Path | None) -> Any:
     return open_audit(path, load_keyring())
 
 
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path} cannot be read as a checkpoint: {type(error).__name__}") from None
+    if not isinstance(content, dict):
+        raise typer.BadParameter(f"{path} is no checkpoint")
+    return content
+
+
 @app.command(name="show")
 def show_(
     limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
@@ -83,10 +95,8 @@ def verify(
     json: _Json = False,
 ) -> None:
     """Verify the whole chain. Exit code: 0 sound, 1 something was changed, removed or cut off."""
-    import json as module
-
+    given = _read_checkpoint(checkpoint) if checkpoint else None
     with _log(file) as log:
-        given = module.loads(checkpoint.read_text("utf-8")) if checkpoint else None
         report = log.verify(given)
     if json:
         show.print_json(report.to_json())

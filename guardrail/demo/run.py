@@ -195,9 +195,12 @@ class _Player:
         )
         result = CaseResult(case, Decisions([decision]))
         self._compare(result)
-        if not any(spec.kind == "report" for spec in verdict.specs):
+        queues = [str(spec.params["queue"]) for spec in verdict.specs if spec.kind == "report"]
+        if not queues:
             result.differences.append("expected a report, got none")
-        result.notes.append("judged on signals alone; put into the report queue")
+        result.notes.append(
+            f"judged on signals alone; the verdict asks for a report to: {', '.join(queues) or 'nobody'}"
+        )
         return result
 
     def _compare(self, result: CaseResult) -> None:
