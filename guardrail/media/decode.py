@@ -1,23 +1,23 @@
-"""Decoding image files that nobody vouches for.
+"""Decoding files that somebody else made.
 
-The format is read from the first bytes, never from a name; only a few decoders are ever tried; size is checked before
-pixels are decoded; every frame is decoded; EXIF orientation is applied.
+The format is taken from the magic bytes, never from the name; only five decoders are ever tried; size is checked before
+pixels are decoded, and again for each frame; every frame is decoded; EXIF orientation is applied.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from guardrail.errors import ImageTooLarge, UnreadableImage, UnsupportedInput
+from guardrail.errors import ImageTooLarge, InputError, UnreadableImage, UnsupportedInput
 from guardrail.media.types import Frame, ImageInput, Limits, Role
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["decode_image", "sniff"]
+__all__ = ["decode_image", "is_wide", "read_content", "require_size", "sniff", "to_frames", "wide_spans"]
 
 _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
@@ -27,6 +27,8 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"ftypavif", 4, "AVIF"),
     (b"ftypavis", 4, "AVIF"),
 )
+# All frames of one file together, in multiples of the limit for one.
+_FRAMES_PIXELS = 4
 
 
 def sniff(head: bytes) -> str | None:
@@ -51,53 +53,93 @@ def decode_image(
         ImageTooLarge: more bytes, pixels or frames than `limits` allows.
         UnreadableImage: no such file, truncated or corrupt.
     """
-    from PIL import Image, ImageOps
-
     limits = limits or Limits()
-    content = _content(source, limits)
+    content = read_content(source, argument, limits)
+    if not content:
+        raise UnreadableImage(f"{argument} is empty: it has no bytes")
     form = sniff(content[:16])
     if form is None:
         raise UnsupportedInput(f"{argument} is not a PNG, JPEG, WebP, GIF or AVIF image")
     try:
-        with warnings.catch_warnings():
-            # Pillow only warns up to twice its own limit; ours is lower and an error.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=[form]) as image:
-                require_size(image.width, image.height, limits, argument)
-                count = int(getattr(image, "n_frames", 1))
-                if count > limits.frames:
-                    raise ImageTooLarge(f"{argument} has {count} frames, {limits.frames} are allowed")
-                if count * image.width * image.height > 4 * limits.pixels:
-                    raise ImageTooLarge(
-                        f"{argument} has {count} frames of {image.width}×{image.height}: too many pixels"
-                    )
-                frames: list[Frame] = []
-                for i in range(count):
-                    image.seek(i)
-                    frames.append(to_frame(ImageOps.exif_transpose(image), argument))
-    except Image.DecompressionBombError:
-        raise ImageTooLarge(f"{argument} claims far more pixels than the {limits.pixels:,} that are allowed") from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, TypeError, IndexError) as error:
-        if isinstance(error, UnsupportedInput | ImageTooLarge | UnreadableImage):
-            raise
-        # Pillow's decoders raise all of these on damaged data (SyntaxError for broken PNG chunks).
-        raise UnreadableImage(f"{argument} cannot be decoded as {form} ({type(error).__name__})") from None
+        frames = _frames(content, form, argument, limits)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - hostile bytes: see _refused
+        raise _refused(error, argument, form, limits) from None
     return ImageInput(tuple(frames), argument, index, role)
 
 
-def _content(source: bytes | str | Path, limits: Limits) -> bytes:
+def _frames(content: bytes, form: str, argument: str, limits: Limits) -> list[Frame]:
+    from PIL import Image, ImageOps
+
+    frames: list[Frame] = []
+    pixels = 0
+    with Image.open(io.BytesIO(content), formats=[form]) as image:
+        require_size(image.width, image.height, limits, argument)
+        count = int(getattr(image, "n_frames", 1))
+        if count > limits.frames:
+            raise ImageTooLarge(f"{argument} has {count} frames, {limits.frames} are allowed")
+        for i in range(count):
+            try:
+                image.seek(i)
+            except ValueError:
+                if form == "JPEG" and i:
+                    # Tools that edit photographs leave an index (MPF) of pictures that are not behind them any more.
+                    break
+                raise
+            # Frames of one file may differ in size: a GIF grows with its frames, a JPEG may carry others behind it.
+            require_size(image.width, image.height, limits, argument)
+            pixels += image.width * image.height
+            if max(pixels, count * image.width * image.height) > _FRAMES_PIXELS * limits.pixels:
+                raise ImageTooLarge(f"{argument} has {count} frames of {image.width}×{image.height}: too many pixels")
+            frames += to_frames(ImageOps.exif_transpose(image), argument)
+    return frames
+
+
+def _refused(error: Exception, argument: str, form: str, limits: Limits) -> InputError:
+    """What a decoder raised on damaged or hostile bytes, as an InputError.
+
+    Found by flipping bits: OSError, SyntaxError, ValueError, struct.error, RuntimeError, ZeroDivisionError, and more;
+    and any warning, where the process turns warnings into errors. Warnings are not silenced here: the filters belong to
+    the whole process, and two threads that change them leave them changed.
+    """
+    from PIL import Image
+
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return ImageTooLarge(f"{argument} claims far more pixels than the {limits.pixels:,} that are allowed")
+    return UnreadableImage(f"{argument} is damaged or cut off: it cannot be decoded as {form}")
+
+
+def read_content(source: bytes | str | Path, argument: str, limits: Limits) -> bytes:
+    """The bytes of a file, or `source` itself where it is bytes, if they are not too many.
+
+    Raises:
+        ImageTooLarge: more bytes than `limits` allows.
+        UnreadableImage: no such file, a folder, a device, or a file that may not be read.
+    """
     if isinstance(source, bytes):
         content = source
     else:
-        path = Path(source)
         try:
-            if path.stat().st_size > limits.file_bytes:
-                raise ImageTooLarge(f"the file has {path.stat().st_size:,} bytes, {limits.file_bytes:,} are allowed")
-            content = path.read_bytes()
-        except OSError as error:
-            raise UnreadableImage(f"the file cannot be read ({type(error).__name__})") from None
+            path = Path(source)
+            # A pipe or a device may never end.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise UnreadableImage(
+                    f"{argument} is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file"
+                )
+            with path.open("rb") as file:
+                content = file.read(limits.file_bytes + 1)
+        except FileNotFoundError:
+            raise UnreadableImage(f"{argument} cannot be read: there is no such file") from None
+        except PermissionError:
+            raise UnreadableImage(f"{argument} cannot be read: permission denied") from None
+        except (OSError, ValueError) as error:
+            # ValueError: a path with a NUL or a lone surrogate in it.
+            if isinstance(error, InputError):
+                raise
+            raise UnreadableImage(f"{argument} cannot be read: not a usable path ({type(error).__name__})") from None
     if len(content) > limits.file_bytes:
-        raise ImageTooLarge(f"the image has {len(content):,} bytes, {limits.file_bytes:,} are allowed")
+        raise ImageTooLarge(f"{argument} has more than the {limits.file_bytes:,} bytes that are allowed")
     return content
 
 
@@ -109,26 +151,54 @@ def require_size(width: int, height: int, limits: Limits, argument: str) -> None
         raise ImageTooLarge(f"{argument} is {width}×{height}, {limits.pixels:,} pixels are allowed")
 
 
-def to_frame(image: Image, argument: str) -> Frame:
-    """The pixels of a PIL image in any mode as (H, W, 3) or, where it has transparency, (H, W, 4) uint8."""
+def to_frames(image: Image, argument: str) -> tuple[Frame, ...]:
+    """The pixels of a PIL image in any mode as uint8, (H, W, 3) or, where it has transparency, (H, W, 4).
+
+    One frame, except for grey of more than 8 bits: there everything that a reader may make of it (`wide_spans`).
+    """
     import numpy as np
 
-    if image.mode.startswith("I") or image.mode == "F":
-        return _wide_to_frame(np.asarray(image), argument)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return np.asarray(image.convert("RGBA"))
+    if is_wide(image.mode):
+        wide = np.asarray(image, dtype=np.float64)
+        return tuple(_scaled(wide, span) for span in wide_spans(wide, argument))
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
+        return (np.asarray(image.convert("RGBA")),)
     # CMYK, YCbCr, LAB, HSV, L, P and 1 all have a defined conversion.
-    return np.asarray(image.convert("RGB"))
+    return (np.asarray(image.convert("RGB")),)
 
 
-def _wide_to_frame(values: object, argument: str) -> Frame:
-    """16-bit, 32-bit and float grey: scaled to 8 bits, as convert() would clip them to white."""
+def is_wide(mode: str) -> bool:
+    """Whether a mode holds one channel of 16 or 32 bits."""
+    return mode.startswith("I") or mode == "F"
+
+
+def wide_spans(wide: Any, argument: str) -> tuple[float, ...]:
+    """The values that count as white in grey of more than 8 bits: each of them gives a picture of its own.
+
+    Viewers scale 16 bits down to 8, Pillow's convert() (and with it every pipeline) cuts off at 255, others stretch to
+    the brightest pixel: one bright pixel would make a picture black for the first and the last, and leave it as it is
+    for the second.
+
+    Raises:
+        UnreadableImage: NaN or infinite values.
+    """
     import numpy as np
 
-    wide = np.asarray(values, dtype=np.float64)
     if not np.isfinite(wide).all():
         raise UnreadableImage(f"{argument} has pixels that are not numbers")
     top = float(wide.max(initial=0.0))
-    span = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0 if top <= 65535.0 else top
+    if top <= 255.0:
+        return (1.0,) if top <= 1.0 else (255.0,)
+    if top <= 65535.0:
+        # Stretching what is nearly full range already shows nothing new.
+        return (65535.0, 255.0) if top > 0.5 * 65535.0 else (65535.0, 255.0, top)
+    return (top, 65535.0, 255.0)
+
+
+def _scaled(wide: Any, span: float) -> Frame:
+    import numpy as np
+
     grey = np.rint(np.clip(wide / span, 0.0, 1.0) * 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)

@@ -31,9 +31,12 @@ def read_image(
         return replace(source, index=index, role=role)
     if isinstance(source, str) and "://" in source:
         raise UnsupportedInput(f"{argument} is a URL; nothing is fetched: download it first")
-    if isinstance(source, str | Path | bytes | bytearray):
-        content = bytes(source) if isinstance(source, bytearray) else source
-        return decode_image(content, argument=argument, index=index, role=role, limits=limits)
+    if isinstance(source, str) and source.startswith("data:"):
+        raise UnsupportedInput(f"{argument} is a data URI; give the bytes that its base64 part stands for")
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
+    if isinstance(source, str | Path | bytes):
+        return decode_image(source, argument=argument, index=index, role=role, limits=limits)
     if is_pil(source):
         return from_pil(source, argument=argument, index=index, role=role, limits=limits)
     if is_array(source):

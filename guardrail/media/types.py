@@ -83,7 +83,8 @@ class ImageInput:
     """One image (or video) of the request, decoded.
 
     Args:
-        frames: each (H, W, 3) or (H, W, 4), uint8; one for a still image.
+        frames: each (H, W, 3) or (H, W, 4), uint8; one for a still image, and one more for each other way in which its
+            values can be read (grey of 16 bits, floats over 1).
     """
 
     frames: tuple[Frame, ...] = field(repr=False)
@@ -100,8 +101,9 @@ class ImageInput:
     def views(self) -> Iterator[tuple[int, Frame]]:
         """Every rendering that somebody could see: (index of the frame, RGB pixels).
 
-        Where pixels are transparent, both the picture over black and over white are judged: what hides on one backdrop
-        shows on the other. All views of a frame share its coordinates.
+        Where pixels are transparent, the picture is judged over black, over white and without its transparency: what
+        hides on one backdrop shows on the other, and convert("RGB"), with which pipelines begin, shows the colours of
+        pixels that no viewer shows. All views of a frame share its coordinates.
         """
         for i, frame in enumerate(self.frames):
             if frame.shape[2] == 3:
@@ -113,8 +115,14 @@ class ImageInput:
                 continue
             weight = alpha.astype(np.float32) / 255
             over_black = frame[..., :3] * weight
-            yield i, np.rint(over_black).astype(np.uint8)
-            yield i, np.rint(over_black + 255 * (1 - weight)).astype(np.uint8)
+            dark = np.rint(over_black).astype(np.uint8)
+            light = np.rint(over_black + 255 * (1 - weight)).astype(np.uint8)
+            bare = np.ascontiguousarray(frame[..., :3])
+            yield i, dark
+            yield i, light
+            # Most files have black or white where they are fully transparent.
+            if not np.array_equal(bare, dark) and not np.array_equal(bare, light):
+                yield i, bare
 
     def digest(self) -> bytes:
         """SHA-256 over shapes and pixels."""

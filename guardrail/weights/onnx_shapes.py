@@ -27,9 +27,12 @@ def free_sizes(model: bytes) -> bytes:
         WeightsError: the bytes are not an ONNX model.
     """
     try:
+        fields = list(_fields(model))
+        if not any(number == 7 and wire == _BYTES for number, wire, _, _ in fields):
+            raise ValueError("it has no graph")
         return b"".join(
             _field(number, _graph(content)) if number == 7 and wire == _BYTES else raw
-            for number, wire, content, raw in _fields(model)
+            for number, wire, content, raw in fields
         )
     except (IndexError, ValueError) as error:
         raise WeightsError(f"not an ONNX model: {error}") from None

