@@ -13,31 +13,46 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
 
-from guardrail.checks.text.characters import CJK
-from guardrail.checks.text.lexicon import TokenText
+from guardrail.checks.text.characters import UNSPACED
+from guardrail.checks.text.lexicon import TokenText, tokens_of
 from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.wordlists import common_words
 
 __all__ = ["NameIndex", "NameMatch", "public_figures"]
 
-_HAS_CJK = re.compile(f"[{CJK}]")
-_BETWEEN_CJK = re.compile(r"[\s·・•‧=＝.\-]+")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_BETWEEN = re.compile(r"[\s·・•‧=＝.\-]+")
 _PLACES = frozenset(
     """airport street avenue road boulevard bridge tower towers stadium arena library museum plaza center centre hotel
     university college school hospital foundation park lake mountain island bay river square highway memorial monument
     statue state city county truck mustang mansion golf station line cup prize award theorem effect theory cocktail
     code bird birds chocolate steaks card cards""".split()  # noqa: SIM905 - a word list reads best as one
 )
-# Signs that a single ambiguous word is a person's name.
+# What a full name is given to as well.
+_NAMED_PLACES = frozenset(
+    """airport street avenue road boulevard bridge stadium library university school hospital foundation highway
+    expressway""".split()  # noqa: SIM905
+)
+# Signs that a single ambiguous word is a person's name, and how many words away they may stand.
 _PERSON_CUES = frozenset(
     """actor actress singer rapper idol kpop celebrity star president minister politician senator prince princess queen
     king model player footballer striker athlete streamer youtuber influencer member portrait selfie face wearing posing
     smiling concert interview paparazzi lookalike starring blackpink bts twice aespa newjeans""".split()  # noqa: SIM905
 )
-_CJK_CUES = re.compile(
-    r"가수|배우|아이돌|멤버|선수|작가|감독|모델|유튜버|스트리머|연예인|걸그룹|보이그룹|대통령|의원|씨|님|얼굴|셀카|콘서트|"
-    r"歌手|演员|演員|明星|偶像|球员|导演|模特|总统|總統|女优|本人|俳優|女優|アイドル|選手|監督|歌手|モデル|大統領|さん|ちゃん"
+_NEAR = 4
+_ROLES = (
+    "가수|배우|아이돌|멤버|선수|작가|감독|모델|유튜버|스트리머|연예인|걸그룹|보이그룹|대통령|의원|얼굴|셀카|콘서트|"
+    "歌手|演员|演員|明星|偶像|球员|导演|模特|总统|總統|女优|本人|俳優|女優|アイドル|選手|監督|モデル|大統領"
 )
+_ROLE_CUES = re.compile(_ROLES)
+_PERSON_CUES_UNSPACED = re.compile(_ROLES + "|씨|님|さん|ちゃん")
+# What may follow a Korean name without a space.
+_PARTICLE = re.compile(
+    "(?:은|는|이|가|을|를|의|와|과|도|만|에|에게|한테|께|께서|로|으로|랑|이랑|하고|처럼|같은|같이|보다|까지|부터|씨|님|야|아|이야|이다|"
+    "라는|이라는|인|에서|에게서|닮은|선수|배우|가수|얼굴|사진|셀카)?(?![가-힣])"
+)
+_STYLE = frozenset({"style", "styles", "manner", "works", "work", "art", "artwork", "painting", "aesthetic"})
+_MOST_ENUMERATED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +82,14 @@ class _Entry:
 
 
 class NameIndex:
-    """Look-up by first token (spaced scripts) and by first character (Chinese, Japanese, Korean)."""
+    """Look-up by first token (spaced scripts) and by first character (Chinese, Japanese, Korean, Thai)."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, list[_Entry]] = {}
-        self._cjk: dict[str, list[tuple[str, _Entry]]] = {}
+        # Names of several words, by all their letters.
+        self._joined: dict[str, _Entry] = {}
+        self._longest = 0
+        self._unspaced: dict[str, list[tuple[str, _Entry]]] = {}
 
     def add(
         self,
@@ -84,74 +102,141 @@ class NameIndex:
     ) -> None:
         """Add one spelling of a name. `sure` is False for words that need a sign that a person is meant."""
         text = plain(name.strip()).text
-        if _HAS_CJK.search(text):
-            joined = _BETWEEN_CJK.sub("", text)
+        if _UNSPACED.search(text):
+            joined = _BETWEEN.sub("", text)
             entry = _Entry((joined,), match, kind, artist, sure and len(joined) >= 2)
-            self._cjk.setdefault(joined[0], []).append((joined, entry))
+            self._unspaced.setdefault(joined[0], []).append((joined, entry))
             return
-        words = tuple(t for t in re.findall(r"[^\W_]+", text))
+        written = tuple(TokenText(plain(text)).words)
+        words = tuple(w for w in written if w != ",")
         if not words:
             return
-        entry = _Entry(words, match, kind, artist, sure)
-        self._tokens.setdefault(words[0], []).append(entry)
+        for spelling in {words, written}:
+            self._tokens.setdefault(spelling[0], []).append(_Entry(spelling, match, kind, artist, sure))
         compact = "".join(words)
-        if len(words) > 1 and len(compact) >= 8:
+        if len(words) > 1:
+            self._joined.setdefault(compact, _Entry(words, match, kind, artist, True))
+            self._longest = max(self._longest, len(compact))
+        # Short joined names run into ordinary words; who asks for protection of a name takes that risk.
+        if len(words) > 1 and len(compact) >= (8 if kind == "public" else 6) and compact not in common_words():
             self._tokens.setdefault(compact, []).append(_Entry((compact,), match, kind, artist, True))
 
     def find(self, view: View, original: str) -> Iterator[NameMatch]:
         """All names in one reading of a text."""
-        tokens = TokenText(view)
-        yield from self._spaced(tokens, view, original)
-        if not view.text.isascii() and _HAS_CJK.search(view.text):
-            yield from self._unspaced(view)
+        tokens = tokens_of(view)
+        yield from self._in_tokens(tokens, original)
+        yield from self._in_pieces(tokens)
+        if tokens.unspaced:
+            yield from self._in_characters(view)
 
-    def _spaced(self, tokens: TokenText, view: View, original: str) -> Iterator[NameMatch]:
-        words = tokens.words
-        cue = not _PERSON_CUES.isdisjoint(words)
+    def _in_tokens(self, tokens: TokenText, original: str) -> Iterator[NameMatch]:
+        words, view = tokens.words, tokens.view
         for i, word in enumerate(words):
             for entry in self._tokens.get(word, ()):
                 last = i + len(entry.words)
-                if tuple(words[i:last]) != entry.words:
+                if len(entry.words) > 1 and tuple(words[i:last]) != entry.words:
+                    continue
+                if last < len(words) and words[last] in (_PLACES if len(entry.words) == 1 else _NAMED_PLACES):
                     continue
                 start, end = view.original(tokens.spans[i][0], tokens.spans[last - 1][1])
-                match = entry.match
-                if len(entry.words) == 1 and last < len(words) and words[last] in _PLACES:
+                if not entry.sure and not _meant_as_person(tokens, i, original):
                     continue
-                if not entry.sure:
-                    # An ordinary word needs its capital letter as well as the sign.
-                    capital = original[start:end][:1].isupper()
-                    if not cue or (word in common_words() and not capital):
-                        continue
-                    match = 0.7
-                yield NameMatch(start, end, match, entry.kind, entry.artist and _as_style(words, i), view.undone)
+                style = entry.artist and _as_style(words, i, last)
+                yield NameMatch(start, end, entry.match if entry.sure else 0.7, entry.kind, style, view.undone)
 
-    def _unspaced(self, view: View) -> Iterator[NameMatch]:
+    def _in_pieces(self, tokens: TokenText) -> Iterator[NameMatch]:
+        """Names cut in other places than between their words ("tay lorswift"), above all where spaced letters were
+        joined and cut again."""
+        words, view = tokens.words, tokens.view
+        most, shortest = (9, 6) if "spaced" in view.undone else (3, 8)
+        for i, joined in enumerate(words):
+            for last in range(i + 1, min(i + most, len(words))):
+                joined += words[last]
+                if len(joined) > self._longest:
+                    break
+                entry = self._joined.get(joined)
+                if entry is None or len(joined) < shortest or tuple(words[i : last + 1]) == entry.words:
+                    continue
+                start, end = view.original(tokens.spans[i][0], tokens.spans[last][1])
+                style = entry.artist and _as_style(words, i, last + 1)
+                yield NameMatch(start, end, entry.match, entry.kind, style, (*view.undone, "split"))
+
+    def _in_characters(self, view: View) -> Iterator[NameMatch]:
         # Names are written with and without separators between the parts: 泰勒·斯威夫特, 泰勒斯威夫特.
-        kept = [i for i, c in enumerate(view.text) if not _BETWEEN_CJK.match(c)]
-        squeezed = "".join(view.text[i] for i in kept)
+        text = view.text
+        parted = _BETWEEN.search(text) is not None
+        squeezed = _BETWEEN.sub("", text) if parted else text
+        kept: Sequence[int] = [i for i, c in enumerate(text) if not _BETWEEN.match(c)] if parted else range(len(text))
         for i, c in enumerate(squeezed):
-            for name, entry in self._cjk.get(c, ()):
+            for name, entry in self._unspaced.get(c, ()):
                 if not squeezed.startswith(name, i):
                     continue
-                last = i + len(name) - 1
-                if len(name) <= 3 and _inside_word(view.text, kept[i], kept[last]):
+                first, last = kept[i], kept[i + len(name) - 1]
+                if not _stands_alone(text, first, last + 1, name, entry.sure):
                     continue
-                near = view.text[max(0, kept[i] - 6) : kept[last] + 6]
-                if not entry.sure and not _CJK_CUES.search(near):
-                    continue
-                start, end = view.original(kept[i], kept[last] + 1)
+                start, end = view.original(first, last + 1)
                 yield NameMatch(start, end, entry.match if entry.sure else 0.7, entry.kind, False, view.undone)
 
 
-def _inside_word(text: str, start: int, last: int) -> bool:
-    """Short Hangul names must begin a word (particles may follow); other scripts have no word breaks to go by."""
-    return "\uac00" <= text[start] <= "\ud7a3" and start > 0 and "\uac00" <= text[start - 1] <= "\ud7a3"
+def _meant_as_person(tokens: TokenText, at: int, original: str) -> bool:
+    """Whether the single, ambiguous word at `at` is a name here: a sign of a person close by, a capital where the word
+    is also an ordinary one, and no surname of somebody else after it."""
+    words = tokens.words
+    near = words[max(0, at - _NEAR) : at + 1 + _NEAR]
+    if _PERSON_CUES.isdisjoint(near):
+        return False
+    start, _ = tokens.view.original(*tokens.spans[at])
+    if words[at] in common_words() and not original[start : start + 1].isupper():
+        return False
+    if at and words[at - 1] == "by":
+        return False
+    if at + 1 < len(words):
+        after = words[at + 1]
+        first, _ = tokens.view.original(*tokens.spans[at + 1])
+        if original[first : first + 1].isupper() and after not in common_words() and after not in _PERSON_CUES:
+            return after == ","
+    return True
 
 
-def _as_style(words: Sequence[str], at: int) -> bool:
-    """Whether the name at `at` follows "by", "after" or "(style|manner|works|art) of"."""
-    before = tuple(words[max(0, at - 2) : at])
-    return before[-1:] in (("by",), ("after",)) or before in {(w, "of") for w in ("style", "manner", "works", "art")}
+def _stands_alone(text: str, start: int, end: int, name: str, sure: bool) -> bool:
+    """Whether the name at this place is no piece of another word, and, where it is not sure, is meant as a person."""
+    hangul = "\uac00" <= name[0] <= "\ud7a3"
+    # Short Hangul names must begin a word; other scripts have no word breaks to go by.
+    if hangul and len(name) <= 3 and start > 0 and "\uac00" <= text[start - 1] <= "\ud7a3":
+        return False
+    if sure and len(name) > 2:
+        return True
+    if hangul and not _PARTICLE.match(text, end):
+        return False
+    if sure:
+        return True
+    # One syllable is also an ordinary word far too often: 비 is rain.
+    reach, cues = (4, _ROLE_CUES) if len(name) == 1 else (6, _PERSON_CUES_UNSPACED)
+    return cues.search(text[max(0, start - reach) : start] + " " + text[end : end + reach]) is not None
+
+
+def _as_style(words: Sequence[str], start: int, end: int) -> bool:
+    """Whether the artist named here stands for a style or as the author: after "by" or "style of", also further down
+    such an enumeration ("by one, another and a third"), or before "style"."""
+    if words[end : end + 1] == ["style"]:
+        return True
+    for _ in range(_MOST_ENUMERATED):
+        before = [*words[max(0, start - 3) : start]]
+        if before[-1:] == ["artist"]:
+            before.pop()
+        if before[-1:] in (["by"], ["after"]) or (before[-1:] == ["of"] and not _STYLE.isdisjoint(before[-2:-1])):
+            return True
+        # One name back, over ", somebody" or "and somebody"; things ("by the sea, …") are no names.
+        stop = start
+        while stop > 0 and words[stop - 1] in (",", "and"):
+            stop -= 1
+        first = stop
+        while first > 0 and stop - first < 3 and words[first - 1] not in (",", "and", "by", "after", "of"):
+            first -= 1
+        if stop == start or first == stop or words[first] in ("a", "an", "the", "my", "his", "her"):
+            return False
+        start = first
+    return False
 
 
 @lru_cache(maxsize=1)

@@ -1,9 +1,9 @@
 """Finding listed words in the readings of a text.
 
-Words of spaced scripts are looked up by token (with a dictionary on the first token), words of Chinese, Japanese and
-Korean by character. Patterns are regular expressions of the word lists, run over the tokens with single spaces between
-them; punctuation stays as a lone comma, so that a pattern does not reach over it. What an exemption covers is not
-counted.
+Words of spaced scripts are looked up by token (with a dictionary on the first token), words of Chinese, Japanese,
+Korean and Thai by character. Patterns are regular expressions of the word lists, run over the tokens with single spaces
+between them; punctuation stays as a lone comma, so that a pattern does not reach over it. What an exemption covers is
+not counted.
 """
 
 from __future__ import annotations
@@ -12,16 +12,28 @@ import bisect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 
-from guardrail.checks.text.characters import CJK
-from guardrail.checks.text.normalise import View
+from guardrail.checks.text.characters import INDIC, UNSPACED
+from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.wordlists import Section, WordList, common_words
 
-__all__ = ["Hit", "Lexicon", "Term", "TokenText"]
+__all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "tokens_of"]
 
-_TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+|[,;:!?()\[\]\n|，。；：！？、]|(?<=\w{{4}})\.(?=\s|$)")
-_HAS_CJK = re.compile(f"[{CJK}]")
+_TOKEN = re.compile(
+    rf"[^\W_{UNSPACED}{INDIC}]+|[{UNSPACED}]+|[{INDIC}]+|[,;:!?()\[\]\n|，。；：！？、]|(?<=\w{{4}})\.(?=\s|$)"
+)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]")
+# Short words of other languages in the Latin script, which stand beside each other by chance (Spanish "por no").
+_SHORT_FOREIGN = frozenset(
+    """a al am an ana au ba ca che chi cho co con cu da de del den der des di do du e el em en er es est et eu fa fe fi
+    ga gia go ha han he het i ia ich il in ir is ist ja je ka ke khi la las le les li lo los lui ma mas me mi mir mit mo
+    mon na ne ni nie no non nos nu o och ode on or os ou pa pas pe per pi po por pour pra pro que qui ra re sa san se
+    sem ser si sie sin so son su sua sub sur ta tan te thi to tra tu tua un una und une uno va van ver vi vo von vor vos
+    voz wa xa xe xin xo y ya yo za ze zo zu zur""".split()  # noqa: SIM905 - a word list reads best as one
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,20 @@ class Hit:
     undone: tuple[str, ...]
 
 
+class Intervals:
+    """Half-open ranges, asked whether one of them covers another range; a look-up costs a binary search."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(ranges)
+        self._starts = [a for a, _ in ordered]
+        # The furthest end of all ranges that begin here or before.
+        self._reach = list(accumulate((b for _, b in ordered), max))
+
+    def cover(self, start: int, end: int) -> bool:
+        at = bisect.bisect_right(self._starts, start)
+        return at > 0 and self._reach[at - 1] >= end
+
+
 class TokenText:
     """The tokens of a view, joined with single spaces, with a map back to the view."""
 
@@ -53,17 +79,15 @@ class TokenText:
         spans: list[tuple[int, int]] = []
         for match in _TOKEN.finditer(view.text):
             token = match[0]
-            words.append(token if token.isalnum() else ",")
+            # All that can follow a word character here are letters, digits and marks.
+            words.append(token if token.isalnum() or len(token) > 1 else ",")
             spans.append(match.span())
         self.words = words
         self.spans = spans
         self.joined = " ".join(words)
-        starts: list[int] = []
-        at = 0
-        for word in words:
-            starts.append(at)
-            at += len(word) + 1
-        self._starts = starts
+        self.unspaced = not view.text.isascii() and _UNSPACED.search(view.text) is not None
+        # Where each word begins in `joined`.
+        self._starts = list(accumulate((len(w) + 1 for w in words), initial=0))[:-1]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Range in the original text behind ``joined[start:end]``."""
@@ -76,54 +100,57 @@ class TokenText:
         return self.view.original(left, max(right, left + 1))
 
 
+@lru_cache(maxsize=32)
+def tokens_of(view: View) -> TokenText:
+    """The tokens of `view`, made once for all checks that ask."""
+    return TokenText(view)
+
+
 class Lexicon:
     """Word lists of several languages, compiled.
 
     Args:
         lists: the files to use together.
-        loosest: in readings of disguised text only terms of at least this weight count: nobody disguises "bikini".
+        loosest_disguised: in readings of disguised text only terms of at least this weight count: nobody disguises
+            "bikini".
     """
 
     def __init__(self, lists: Iterable[WordList], *, loosest_disguised: float = 0.4) -> None:
         self._loosest = loosest_disguised
         self._words: dict[str, list[tuple[tuple[str, ...], Term]]] = {}
-        self._cjk: dict[str, list[tuple[str, bool, bool, Term]]] = {}
+        self._unspaced: dict[str, list[tuple[str, bool, bool, Term]]] = {}
         self._strong: dict[str, Term] = {}
-        self._latin_patterns: list[tuple[re.Pattern[str], Term]] = []
-        self._cjk_patterns: list[tuple[re.Pattern[str], Term]] = []
-        latin_exempt: list[str] = []
-        cjk_exempt: list[str] = []
-        latin_context: list[str] = []
-        cjk_context: list[str] = []
+        self._spaced_patterns: list[tuple[re.Pattern[str], Term]] = []
+        self._unspaced_patterns: list[tuple[re.Pattern[str], Term]] = []
+        exempt: tuple[list[str], list[str]] = ([], [])
+        context: tuple[list[str], list[str]] = ([], [])
         for words in lists:
             for section in words.sections:
                 self._add(section)
             for pattern in words.exempt:
-                (cjk_exempt if _HAS_CJK.search(pattern) else latin_exempt).append(pattern)
+                exempt[_is_unspaced(pattern)].append(pattern)
             for word in words.context:
-                (cjk_context if _HAS_CJK.search(word) else latin_context).append(re.escape(word))
+                context[_is_unspaced(word)].append(re.escape(plain(word).text))
         for entries in self._words.values():
             entries.sort(key=lambda e: -len(e[0]))
-        self._latin_exempt = _either(latin_exempt, words=True)
-        self._cjk_exempt = _either(cjk_exempt, words=False)
-        self._latin_context = _either(latin_context, words=True)
-        self._cjk_context = _either(cjk_context, words=False)
+        self._spaced_exempt, self._unspaced_exempt = _either(exempt[0], words=True), _either(exempt[1], words=False)
+        self._spaced_context, self._unspaced_context = _either(context[0], words=True), _either(context[1], words=False)
 
     def _add(self, section: Section) -> None:
         for line in section.lines:
             term = Term(section.name, section.weight, section.lowered, line)
             if section.pattern:
-                if _HAS_CJK.search(line):
-                    self._cjk_patterns.append((re.compile(line), term))
+                if _is_unspaced(line):
+                    self._unspaced_patterns.append((re.compile(line), term))
                 else:
-                    self._latin_patterns.append((re.compile(rf"(?<![^ ])(?:{line})(?![^ ])"), term))
+                    self._spaced_patterns.append((re.compile(rf"(?<![^ ])(?:{line})(?![^ ])"), term))
                 continue
             head, tail = line.startswith("^"), line.endswith("$")
-            text = line.removeprefix("^").removesuffix("$")
-            if _HAS_CJK.search(text):
-                self._cjk.setdefault(text[0], []).append((text, head, tail, term))
+            text = plain(line.removeprefix("^").removesuffix("$")).text
+            if _is_unspaced(text):
+                self._unspaced.setdefault(text[0], []).append((text, head, tail, term))
                 continue
-            tokens = tuple(text.split())
+            tokens = tuple(m[0] for m in _TOKEN.finditer(text))
             self._words.setdefault(tokens[0], []).append((tokens[1:], term))
             if len(tokens) == 1 and section.weight >= 0.7 and len(text) >= 4:
                 self._strong[text] = term
@@ -135,67 +162,71 @@ class Lexicon:
         found: dict[tuple[int, int, str], Hit] = {}
         context = False
         for view in views:
-            tokens = TokenText(view)
-            cjk = not view.text.isascii() and _HAS_CJK.search(view.text) is not None
-            context = context or self._in_context(tokens, view, cjk)
-            exempt = list(self.exempted(tokens, view))
-            for hit in self._matches(tokens, view, cjk):
-                if view.undone and hit.term.weight < self._loosest:
-                    continue
-                if any(a <= hit.start and hit.end <= b for a, b in exempt):
-                    continue
-                # The plainest reading of the same place wins.
-                found.setdefault((hit.start, hit.end, hit.term.name), hit)
+            tokens = tokens_of(view)
+            context = context or self._in_context(tokens)
+            matches = [hit for hit in self._matches(tokens) if not (view.undone and hit.term.weight < self._loosest)]
+            if not matches:
+                continue
+            exempt = Intervals(self.exempted(tokens))
+            for hit in matches:
+                if not exempt.cover(hit.start, hit.end):
+                    # The plainest reading of the same place wins.
+                    found.setdefault((hit.start, hit.end, hit.term.name), hit)
         return list(found.values()), context
 
-    def _in_context(self, tokens: TokenText, view: View, cjk: bool) -> bool:
-        latin = self._latin_context is not None and self._latin_context.search(tokens.joined) is not None
-        return latin or (cjk and self._cjk_context is not None and self._cjk_context.search(view.text) is not None)
+    def _in_context(self, tokens: TokenText) -> bool:
+        if self._spaced_context is not None and self._spaced_context.search(tokens.joined):
+            return True
+        if not tokens.unspaced or self._unspaced_context is None:
+            return False
+        return self._unspaced_context.search(tokens.view.text) is not None
 
-    def exempted(self, tokens: TokenText, view: View) -> Iterator[tuple[int, int]]:
+    def exempted(self, tokens: TokenText) -> Iterator[tuple[int, int]]:
         """Ranges of the original text that an [exempt] pattern covers."""
-        if self._latin_exempt is not None:
-            for match in self._latin_exempt.finditer(tokens.joined):
+        if self._spaced_exempt is not None:
+            for match in self._spaced_exempt.finditer(tokens.joined):
                 yield tokens.original(*match.span())
-        if self._cjk_exempt is not None and not view.text.isascii():
-            for match in self._cjk_exempt.finditer(view.text):
-                yield view.original(*match.span())
+        if self._unspaced_exempt is not None and tokens.unspaced:
+            for match in self._unspaced_exempt.finditer(tokens.view.text):
+                yield tokens.view.original(*match.span())
 
-    def _matches(self, tokens: TokenText, view: View, cjk: bool) -> Iterator[Hit]:
-        yield from self._token_matches(tokens, view)
-        yield from self._split_matches(tokens, view)
-        for pattern, term in self._latin_patterns:
+    def _matches(self, tokens: TokenText) -> Iterator[Hit]:
+        view = tokens.view
+        yield from self._token_matches(tokens)
+        if self._strong:
+            yield from self._split_matches(tokens)
+        for pattern, term in self._spaced_patterns:
             for match in pattern.finditer(tokens.joined):
                 yield Hit(*tokens.original(*match.span()), term, view.undone)
-        if cjk:
+        if tokens.unspaced:
             yield from self._character_matches(view)
-            for pattern, term in self._cjk_patterns:
+            for pattern, term in self._unspaced_patterns:
                 for match in pattern.finditer(view.text):
                     yield Hit(*view.original(*match.span()), term, view.undone)
 
-    def _token_matches(self, tokens: TokenText, view: View) -> Iterator[Hit]:
-        words = tokens.words
+    def _token_matches(self, tokens: TokenText) -> Iterator[Hit]:
+        words, view = tokens.words, tokens.view
         for i, word in enumerate(words):
             for rest, term in self._words.get(word, ()):
                 if not rest or tuple(words[i + 1 : i + 1 + len(rest)]) == rest:
                     start, end = tokens.spans[i][0], tokens.spans[i + len(rest)][1]
                     yield Hit(*view.original(start, end), term, view.undone)
 
-    def _split_matches(self, tokens: TokenText, view: View) -> Iterator[Hit]:
+    def _split_matches(self, tokens: TokenText) -> Iterator[Hit]:
         """Strong words cut in two or three ("na ked", "un-dress"), where not all pieces are ordinary words."""
-        words = tokens.words
+        words, view, strong = tokens.words, tokens.view, self._strong
         for i in range(len(words) - 1):
             pair = words[i] + words[i + 1]
-            for count, joined in ((2, pair), (3, pair + words[i + 2] if i + 2 < len(words) else "")):
-                term = self._strong.get(joined)
-                if term is not None and not all(w in common_words() for w in words[i : i + count]):
+            triple = pair + words[i + 2] if i + 2 < len(words) else ""
+            for count, joined in ((2, pair), (3, triple)):
+                if joined in strong and not _ordinary(words, i, i + count):
                     span = tokens.spans[i][0], tokens.spans[i + count - 1][1]
-                    yield Hit(*view.original(*span), term, (*view.undone, "split"))
+                    yield Hit(*view.original(*span), strong[joined], (*view.undone, "split"))
 
     def _character_matches(self, view: View) -> Iterator[Hit]:
         text = view.text
         for i, c in enumerate(text):
-            for word, head, tail, term in self._cjk.get(c, ()):
+            for word, head, tail, term in self._unspaced.get(c, ()):
                 if not text.startswith(word, i):
                     continue
                 end = i + len(word)
@@ -206,11 +237,27 @@ class Lexicon:
                 yield Hit(*view.original(i, end), term, view.undone)
 
 
+def _is_unspaced(text: str) -> bool:
+    return _UNSPACED.search(text) is not None
+
+
 def _same_run(a: str, b: str) -> bool:
-    """Whether two neighbours belong to one word: both Hangul, both katakana, or both of another script."""
+    """Whether two neighbours belong to one word: both Hangul, or both katakana."""
     if _KATAKANA.match(b):
         return _KATAKANA.match(a) is not None
     return "\uac00" <= a <= "\ud7a3" and "\uac00" <= b <= "\ud7a3"
+
+
+def _ordinary(words: Sequence[str], start: int, end: int) -> bool:
+    """Whether the words at this place are all ordinary ones: English ones, or short foreign ones in foreign words."""
+    pieces = words[start:end]
+    common = common_words()
+    if all(w in common for w in pieces):
+        return True
+    if not all(w in common or w in _SHORT_FOREIGN for w in pieces):
+        return False
+    around = [w for w in (*words[max(0, start - 12) : start], *words[end : end + 12]) if w.isalpha()]
+    return 2 * sum(w in common for w in around) <= len(around)
 
 
 def _either(patterns: Sequence[str], *, words: bool) -> re.Pattern[str] | None:

@@ -7,11 +7,12 @@ characters are left out, and artists where they are named for a style.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.figures import NameIndex, public_figures
-from guardrail.checks.text.lexicon import Lexicon, TokenText
+from guardrail.checks.text.lexicon import Intervals, Lexicon, tokens_of
 from guardrail.checks.text.normalise import read
 from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.decision import EffectiveCheck
@@ -56,13 +57,20 @@ class PersonTextCheck:
     def _spans(self, index: int, text: str) -> list[Span]:
         found: list[Span] = []
         for view in read(text):
-            fictional = list(self._fictional.exempted(TokenText(view), view))
-            for n in self._names.find(view, text):
-                if not n.style and not any(a <= n.start and n.end <= b for a, b in fictional):
-                    found.append(Span(index, n.start, n.end, "person", n.kind, n.match, n.undone))
-            for hit in self._relations.hits([view])[0]:
-                if not any(a <= hit.start and hit.end <= b for a, b in fictional):
-                    found.append(Span(index, hit.start, hit.end, "person", "private", hit.term.weight, hit.undone))
+            names = list(self._names.find(view, text))
+            styles = Intervals((n.start, n.end) for n in names if n.style)
+            spans = [
+                Span(index, n.start, n.end, "person", n.kind, n.match, n.undone)
+                for n in names
+                if not styles.cover(n.start, n.end)
+            ]
+            spans += [
+                Span(index, hit.start, hit.end, "person", "private", hit.term.weight, hit.undone)
+                for hit in self._relations.hits([view])[0]
+            ]
+            if spans:
+                fictional = Intervals(self._fictional.exempted(tokens_of(view)))
+                found += [s for s in spans if not fictional.cover(s.start, s.end)]
         return found
 
     def warmup(self) -> None:
@@ -75,7 +83,14 @@ class PersonTextCheck:
 def _longest(spans: Sequence[Span]) -> list[Span]:
     """Overlapping findings are one person: the surest, then the longest, stands for them."""
     kept: list[Span] = []
+    # The kept ones do not overlap, so their starts and ends are in the same order.
+    starts: list[int] = []
+    ends: list[int] = []
     for span in sorted(spans, key=lambda s: (-s.score, s.start - s.end, s.start)):
-        if not any(span.start < k.end and k.start < span.end for k in kept):
-            kept.append(span)
+        at = bisect.bisect_left(starts, span.end)
+        if at and ends[at - 1] > span.start:
+            continue
+        starts.insert(at, span.start)
+        ends.insert(at, span.end)
+        kept.append(span)
     return sorted(kept, key=lambda s: s.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from guardrail.checks.text.wordlists import common_words, listed_words
+from guardrail.checks.text.wordlists import common_words, listed_words, name_words
 
 __all__ = ["segment"]
 
@@ -13,7 +13,7 @@ LONGEST = 18
 
 @lru_cache(maxsize=1)
 def _known() -> frozenset[str]:
-    return common_words() | listed_words()
+    return common_words() | listed_words() | name_words()
 
 
 def segment(letters: str) -> str:

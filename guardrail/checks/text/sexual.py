@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.lexicon import Hit, Lexicon
@@ -29,10 +29,8 @@ def combine(hits: Sequence[Hit], context: bool) -> float:
     stay under what is suggestive, however many there are.
     """
     weights: dict[str, float] = {}
-    for hit in hits:
+    for hit in _not_inside_others(hits):
         weight = hit.term.lowered if context else hit.term.weight
-        if hit.term.weight < EXPLICIT and any(_inside(hit, other) for other in hits):
-            continue
         weights[hit.term.name] = max(weight, weights.get(hit.term.name, 0.0))
     strongest = max(weights.values(), default=0.0)
     if strongest >= EXPLICIT:
@@ -44,9 +42,16 @@ def combine(hits: Sequence[Hit], context: bool) -> float:
     return max(strongest, min(1.0 - remaining, ceiling))
 
 
-def _inside(hit: Hit, other: Hit) -> bool:
-    covers = other.start <= hit.start and hit.end <= other.end
-    return covers and (other.end - other.start) > (hit.end - hit.start)
+def _not_inside_others(hits: Sequence[Hit]) -> Iterator[Hit]:
+    """The explicit hits, and those of the others that no longer hit covers."""
+    furthest = -1
+    previous = -1
+    for hit in sorted(hits, key=lambda h: (h.start, -h.end)):
+        # Hits of the very same place do not cover each other.
+        if hit.term.weight >= EXPLICIT or hit.end > furthest or (hit.start, hit.end) == (previous, furthest):
+            yield hit
+        if hit.end > furthest:
+            previous, furthest = hit.start, hit.end
 
 
 class SexualTextCheck:

@@ -7,16 +7,31 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
 from guardrail.errors import ConfigurationError
 
-__all__ = ["Section", "WordList", "common_words", "languages", "listed_words", "load_list"]
+__all__ = [
+    "Section",
+    "WordList",
+    "common_words",
+    "expand",
+    "languages",
+    "listed_words",
+    "load_list",
+    "name_words",
+    "parse_list",
+]
 
-_HEADER = re.compile(r"\[(?P<name>[a-z-]+)(?P<rest>[^\]]*)\]")
+# A line with a number, for messages.
+Line = tuple[int, str]
+
+_HEADER = re.compile(r"\[(?P<name>[a-z-]+)(?P<rest>(?: [^\]]*)?)\]")
+# What was surely meant as a header; patterns may begin with a bracket too.
+_HEADERLIKE = re.compile(r"\[ ?[A-Za-z][^\]]*\]?")
 _MACRO = re.compile(r"<([a-z]+)>")
 _ALTERNATIVES = re.compile(r"\(([^()]*)\)")
 
@@ -49,6 +64,7 @@ def languages(kind: str) -> tuple[str, ...]:
     return tuple(sorted(n.split(".")[1] for n in names if n.startswith(f"{kind}.") and n.endswith(".txt")))
 
 
+@lru_cache(maxsize=64)
 def load_list(kind: str, language: str) -> WordList:
     """Read ``lists/<kind>.<language>.txt``.
 
@@ -61,59 +77,70 @@ def load_list(kind: str, language: str) -> WordList:
 
 
 def parse_list(name: str, text: str) -> WordList:
-    """Parse the text of a word list; `name` is for messages."""
-    blocks: list[tuple[int, str, list[str]]] = []
+    """Parse the text of a word list; `name` is for messages.
+
+    Raises:
+        ConfigurationError: a line is not of the format; the message names file and line.
+    """
+    blocks: list[tuple[int, re.Match[str], list[Line]]] = []
     for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.rstrip("\n")
-        if not line.strip() or line.startswith("#"):
+        line = raw.strip()
+        if not line or line.startswith("#"):
             continue
-        if line.startswith("[") and _HEADER.fullmatch(line.strip()):
-            blocks.append((number, line.strip(), []))
+        header = _HEADER.fullmatch(line)
+        if header:
+            blocks.append((number, header, []))
+        elif _HEADERLIKE.fullmatch(line):
+            raise ConfigurationError(f"{name}:{number}: {line} is no section; one looks like [name 0.90] or [exempt]")
         elif not blocks:
             raise ConfigurationError(f"{name}:{number}: a term stands before the first [section]")
         else:
-            blocks[-1][2].append(line)
-    macros = {header[1:-1].split()[1]: "".join(lines) for _, header, lines in blocks if header.startswith("[macro ")}
-    macros = {k: v + ")" if v.count("(") > v.count(")") else v for k, v in macros.items()}
+            blocks[-1][2].append((number, line))
+    macros: dict[str, str] = {}
+    for number, header, lines in blocks:
+        if header["name"] == "macro":
+            words = header["rest"].split()
+            if len(words) != 1 or not re.fullmatch("[a-z]+", words[0]):
+                raise ConfigurationError(f"{name}:{number}: [macro NAME] takes one name of small letters")
+            macros[words[0]] = "".join(line for _, line in lines)
+            _compiled(macros[words[0]], name, number)
     sections: list[Section] = []
     exempt: list[str] = []
     context: list[str] = []
     for number, header, lines in blocks:
-        match = _HEADER.fullmatch(header)
-        assert match is not None
-        words = match["rest"].split()
-        if match["name"] == "macro":
-            continue
-        if match["name"] == "exempt":
-            exempt += [_expand_macros(p, macros, name, number) for p in lines]
-        elif match["name"] == "context":
-            context += lines
-        else:
-            sections.append(_section(match["name"], words, lines, macros, name, number))
+        if header["name"] == "exempt":
+            exempt += _patterns(lines, macros, name)
+        elif header["name"] == "context":
+            context += [line for _, line in lines]
+        elif header["name"] != "macro":
+            sections.append(_section(header, lines, macros, name, number))
     return WordList(name, tuple(sections), tuple(exempt), tuple(context), macros)
 
 
-def _section(
-    kind: str, words: Sequence[str], lines: Sequence[str], macros: dict[str, str], name: str, number: int
-) -> Section:
+def _section(header: re.Match[str], lines: Iterable[Line], macros: dict[str, str], name: str, number: int) -> Section:
+    kind = header["name"]
+    words = header["rest"].split()
     pattern = "pattern" in words
     try:
         weights = [float(w) for w in words if w != "pattern"]
     except ValueError:
         raise ConfigurationError(f"{name}:{number}: [{kind} …] takes numbers and the word pattern") from None
-    if not weights or not all(0.0 < w <= 1.0 for w in weights):
-        raise ConfigurationError(f"{name}:{number}: [{kind}] needs a weight over 0 and up to 1")
-    expanded: Iterator[str] | list[str]
+    if not 1 <= len(weights) <= 2 or not all(0.0 < w <= 1.0 for w in weights) or weights[-1] > weights[0]:
+        raise ConfigurationError(
+            f"{name}:{number}: [{kind}] needs a weight over 0 and up to 1, and may have a second one that is lower"
+        )
+    terms: Iterable[str]
     if pattern:
-        expanded = [_expand_macros(p, macros, name, number) for p in lines]
-        for p in expanded:
-            try:
-                re.compile(p)
-            except re.error as error:
-                raise ConfigurationError(f"{name}:{number}: pattern {p!r}: {error}") from None
+        terms = _patterns(lines, macros, name)
     else:
-        expanded = itertools.chain.from_iterable(expand(line) for line in lines)
-    return Section(kind, weights[0], weights[1] if len(weights) > 1 else weights[0], pattern, tuple(expanded))
+        terms = itertools.chain.from_iterable(_expanded(line, name, at) for at, line in lines)
+    return Section(kind, weights[0], weights[-1], pattern, tuple(terms))
+
+
+def _expanded(line: str, name: str, number: int) -> list[str]:
+    if _ALTERNATIVES.sub("", line).count("(") or _ALTERNATIVES.sub("", line).count(")"):
+        raise ConfigurationError(f"{name}:{number}: {line!r}: brackets in a term come in pairs and not in each other")
+    return expand(line)
 
 
 def expand(term: str) -> list[str]:
@@ -123,13 +150,30 @@ def expand(term: str) -> list[str]:
     return ["".join(c) for c in itertools.product(*choices)]
 
 
-def _expand_macros(pattern: str, macros: dict[str, str], name: str, number: int) -> str:
+def _patterns(lines: Iterable[Line], macros: dict[str, str], name: str) -> list[str]:
+    found: list[str] = []
+    for number, line in lines:
+        pattern = _with_macros(line, macros, name, number)
+        _compiled(pattern, name, number)
+        found.append(pattern)
+    return found
+
+
+def _with_macros(pattern: str, macros: dict[str, str], name: str, number: int) -> str:
     def replace(match: re.Match[str]) -> str:
         if match[1] not in macros:
             raise ConfigurationError(f"{name}:{number}: no [macro {match[1]}] in this file")
         return macros[match[1]]
 
+    # (?<name>…) is no Python syntax, so every <name> is a macro.
     return _MACRO.sub(replace, pattern)
+
+
+def _compiled(pattern: str, name: str, number: int) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ConfigurationError(f"{name}:{number}: pattern {pattern[:60]!r}: {error}") from None
 
 
 @lru_cache(maxsize=1)
@@ -137,6 +181,14 @@ def common_words() -> frozenset[str]:
     """Ordinary English words, made by ``benchmarks/make_common_words.py`` from captions under open licences."""
     text = files("guardrail.checks.text").joinpath("lists", "common.en.txt").read_text("utf-8")
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+@lru_cache(maxsize=1)
+def name_words() -> frozenset[str]:
+    """Latin words of at least four letters in the names of public figures: where spaced letters may be cut."""
+    text = files("guardrail.checks.text").joinpath("lists", "public_figures.tsv").read_text("utf-8")
+    names = (line.split("\t")[0].lower() for line in text.splitlines() if not line.startswith("#"))
+    return frozenset(w for name in names for w in re.findall(r"(?<![^\W_])[a-z]{4,}(?![^\W_])", name))
 
 
 @lru_cache(maxsize=1)
