@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -273,12 +274,14 @@ class Reason:
             return f"missing: {', '.join(dict.fromkeys(leaf.signal for leaf in self.leaves))}"
         if self.kind != "rule":
             return self.cause
-        parts: list[str] = []
+        parts: Counter[str] = Counter()
         for leaf in self.leaves:
-            value = f"{leaf.value:.2f}" if isinstance(leaf.value, float) else leaf.value
-            limit = "|".join(leaf.limit) if isinstance(leaf.limit, tuple) else leaf.limit
-            parts.append(f"{leaf.signal} {value} {leaf.op} {limit}{f' ({leaf.threshold})' if leaf.threshold else ''}")
-        return "; ".join(parts) or "always"
+            limit = "|".join(leaf.limit) if isinstance(leaf.limit, tuple) else _written(leaf.limit)
+            threshold = f" ({leaf.threshold})" if leaf.threshold else ""
+            value = f"{leaf.value:.2f}" if isinstance(leaf.value, float) else _written(leaf.value)
+            parts[f"{leaf.signal} {value} {leaf.op} {limit}{threshold}"] += 1
+        # Six faces of which the same holds are one line, not six.
+        return "; ".join(f"{p} (×{n})" if n > 1 else p for p, n in parts.items()) or "always"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -541,6 +544,11 @@ class Decision:
     def copy(self, **changes: Any) -> Decision:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def _written(value: object) -> str:
+    """A value as a policy file writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plain(value: SignalValue) -> Any:
