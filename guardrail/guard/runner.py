@@ -108,21 +108,28 @@ def _answers(check: Check, batch: Sequence[Request], stage: Stage) -> Sequence[S
         cause = f"gave {len(answers)} answers for {len(batch)} requests"
     except CheckError as error:  # its text holds no content: that is its contract
         cause = f"{type(error).__name__}: {error}"
-    except Exception as error:  # noqa: BLE001 - it becomes a missing signal, and the policy then blocks
-        # The type only: a message may quote what was checked.
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a missing signal, and the policy then blocks; Rust panics are none
+        # of Python's Exceptions. The type only: a message may quote what was checked.
         cause = type(error).__name__
     return [Failure(cause)] * len(batch)
 
 
 def _merge(into: StageFindings, check: Check, stage: Stage, answer: SignalValues | Failure, ms: float) -> None:
     into.timings_ms[check.name] = ms
-    if not isinstance(answer, SignalValues):
-        into.failures[check.name] = getattr(answer, "cause", f"gave {type(answer).__name__}")
+    given: Mapping[str, SignalValue] = {}
+    if isinstance(answer, SignalValues):
+        try:
+            given, spans, regions = _plain(answer), tuple(answer.spans), tuple(answer.regions)
+        except Exception as error:  # noqa: BLE001 - what a check answers may be anything; it is a missing signal then
+            into.failures[check.name] = f"gave an answer that cannot be read: {type(error).__name__}"
+        else:
+            into.ran.append(check.name)
+            into.spans += spans
+            into.regions += regions
     else:
-        into.ran.append(check.name)
-        into.spans += answer.spans
-        into.regions += answer.regions
-    given: Mapping[str, SignalValue] = answer.signals if isinstance(answer, SignalValues) else {}
+        into.failures[check.name] = getattr(answer, "cause", f"gave {type(answer).__name__}")
     for spec in check.gives:
         if spec.stage is stage:
             value = given.get(spec.name)
@@ -131,6 +138,16 @@ def _merge(into: StageFindings, check: Check, stage: Stage, answer: SignalValues
                 into.failures[check.name] = f"gave no valid {spec.name}, or more than {MOST_ITEMS} items"
             known = spec.name in into.signals
             into.signals[spec.name] = _stricter(spec, into.signals[spec.name], value) if known else value
+
+
+def _plain(answer: SignalValues) -> dict[str, SignalValue]:
+    """The values as they are now, with items in dictionaries of our own: what is judged is what is recorded."""
+    return {
+        name: tuple(dict(item) if isinstance(item, Mapping) else item for item in value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in dict(answer.signals).items()
+    }
 
 
 def _stricter(spec: SignalSpec, a: SignalValue, b: SignalValue) -> SignalValue:
