@@ -133,7 +133,9 @@ def _merge(into: StageFindings, check: Check, stage: Stage, answer: SignalValues
     for spec in check.gives:
         if spec.stage is stage:
             value = given.get(spec.name)
-            if value is not None and not spec.kind.admits(value):
+            if value is None:
+                into.failures.setdefault(check.name, f"gave no {spec.name}")
+            elif not spec.kind.admits(value):
                 value = None
                 into.failures[check.name] = f"gave no valid {spec.name}, or more than {MOST_ITEMS} items"
             known = spec.name in into.signals
