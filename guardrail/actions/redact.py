@@ -33,19 +33,31 @@ def targets(regions: Iterable[Region], target: str) -> list[Region]:
     if target == "faces":
         return faces
     if target == "unconsented-faces":
-        # Whatever may be a photograph of somebody who can be recognised; a certain depiction stays.
-        return [f for f in faces if f.fields.get("consent") != "yes" and float(f.fields.get("real", 1.0)) >= 0.5]
+        # Whatever may be a photograph of somebody who can be recognised; a certain depiction stays. NaN is not certain.
+        return [f for f in faces if f.fields.get("consent") != "yes" and not float(f.fields.get("real", 1.0)) < 0.5]
     raise ActionError(f"no such target to cover: {target}")
 
 
 def cover(frame: Frame, boxes: Sequence[Box], method: str, strength: int) -> Frame:
-    """A copy of an (H, W, 3|4) frame with the grown boxes covered; transparency stays as it is."""
+    """A copy of an (H, W, 3|4) frame with the grown boxes covered.
+
+    Transparency stays as it is where a whole box has one; where it differs inside a box, the box becomes opaque: a face
+    can be drawn in the transparency alone, and whether a redaction holds is judged by the colours.
+
+    Raises:
+        ActionError: a box is not finite.
+    """
     out = frame.copy()
     for box in boxes:
+        if not np.isfinite(box).all():
+            raise ActionError("a region to cover is not finite")
         left, top, right, bottom = _grown(box, frame.shape[1], frame.shape[0])
         if right > left and bottom > top:
             patch = np.ascontiguousarray(out[top:bottom, left:right, :3])
             out[top:bottom, left:right, :3] = _METHODS[method](patch, strength)
+            alpha = out[top:bottom, left:right, 3:]
+            if alpha.size and alpha.min() != alpha.max():
+                alpha[:] = 255
     return out
 
 
@@ -68,7 +80,9 @@ def _pixelate(patch: Frame, strength: int) -> Frame:
         return _fill(patch, strength)
     cells = (8, 4)[min(strength, 1)]
     height, width = patch.shape[:2]
-    small = Image.fromarray(patch).resize((cells, cells), Image.Resampling.BOX)
+    # A cell is at least two pixels: eight cells would leave a patch of eight pixels as it is.
+    across, down = (max(1, min(cells, side // 2)) for side in (width, height))
+    small = Image.fromarray(patch).resize((across, down), Image.Resampling.BOX)
     return np.asarray(small.resize((width, height), Image.Resampling.NEAREST))
 
 
@@ -91,13 +105,25 @@ def _grown(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
     )
 
 
+def _exists(region: Region, media: Sequence[object]) -> bool:
+    image = media[region.image] if 0 <= region.image < len(media) else None
+    return isinstance(image, ImageInput) and 0 <= region.frame < len(image.frames)
+
+
 class _Redaction(PlannedAction):
-    """Covers the target in every image of the stage that has one."""
+    """Covers the target in every image of the stage that has one.
+
+    Raises:
+        ActionError: a region is not finite or lies in no image.
+    """
 
     def plan(self, given: PlanInput, params: Params, *, strength: int = 0) -> list[Alteration]:
         chosen = targets(given.regions, str(params["target"]))
+        media = given.request.media(given.stage)
+        if not all(_exists(r, media) for r in chosen):
+            raise ActionError("a region to cover lies in no image of this stage")
         planned: list[Alteration] = []
-        for index, image in enumerate(given.request.media(given.stage)):
+        for index, image in enumerate(media):
             mine = [r for r in chosen if r.image == index]
             if not mine or not isinstance(image, ImageInput):
                 continue

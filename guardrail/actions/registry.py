@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -11,10 +11,10 @@ from guardrail.actions.base import PlannedAction
 from guardrail.actions.hints import Block, Guide, Label, Regenerate, Report
 from guardrail.actions.redact import Blur, Fill, Pixelate
 from guardrail.actions.rewrite import Rewrite
-from guardrail.decision import ActionKind
-from guardrail.errors import PluginError
+from guardrail.decision import ActionKind, ActionSpec
+from guardrail.errors import ConfigurationError, PluginError
 
-__all__ = ["action_kinds", "actions"]
+__all__ = ["action_kinds", "actions", "validate"]
 
 GROUP = "guardrail.actions"
 
@@ -45,3 +45,24 @@ def actions() -> Mapping[str, PlannedAction]:
 def action_kinds() -> Mapping[str, ActionKind]:
     """The declarations that a policy is checked against."""
     return MappingProxyType({name: action.spec for name, action in actions().items()})
+
+
+def validate(specs: Iterable[ActionSpec], known: Mapping[str, PlannedAction]) -> None:
+    """Ask every action of a policy whether its parameters make sense together.
+
+    Raises:
+        ConfigurationError: they do not, or nothing here is called that.
+        PluginError: the action fails at the question.
+    """
+    for spec in specs:
+        action = known.get(spec.kind)
+        if action is None:
+            raise ConfigurationError(f"no action is called {spec.kind!r}; there is: {', '.join(sorted(known))}")
+        try:
+            action.validate(spec.params)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"the action {spec.kind} failed at its own parameters: {type(error).__name__}: {error}"
+            ) from error

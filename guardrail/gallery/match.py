@@ -14,6 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from guardrail.errors import GalleryError
+
 __all__ = ["GalleryIndex", "IdentityMatch", "Scale"]
 
 
@@ -68,9 +70,17 @@ class GalleryIndex:
         return len(self.identities)
 
     def match(self, probe: NDArray[np.float32], scale: Scale, purpose: str = "") -> IdentityMatch:
-        """The answer for one face vector."""
+        """The answer for one face vector.
+
+        Raises:
+            GalleryError: the vector is not finite, or not of the length of those enrolled: it would be near nobody.
+        """
+        if not np.isfinite(probe).all():
+            raise GalleryError("a face vector that is not finite cannot be matched")
         if not len(self.identities):
             return _NOBODY
+        if probe.shape != self.vectors.shape[1:]:
+            raise GalleryError("this face vector has another length than those enrolled for its embedder")
         rows = np.linalg.norm(self.vectors - probe, axis=1)
         nearest = np.full(len(self.identities), np.inf)
         np.minimum.at(nearest, self.owners, rows)

@@ -1,0 +1,258 @@
+"""From photographs to an entry: who is on them must be one person, alone, and large enough to be known again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from guardrail.checks.base import CheckSettings
+from guardrail.checks.image.backends.base import DetectedFace, MatchScale
+from guardrail.checks.image.faces import FaceCheck
+from guardrail.decision import Action
+from guardrail.errors import GalleryError, InputError
+from guardrail.gallery import Gallery
+from guardrail.guard.enrol import BACKGROUND, SMALLEST_FACE_PIXELS, enrol
+from guardrail.media import Context, Request
+from guardrail.media.read import read_image
+from guardrail.signals import Stage
+
+Box = tuple[float, float, float, float]
+ALONE: Box = (100, 100, 80, 90)
+
+
+def photos(count: int, channels: int = 3) -> list[Any]:
+    return [np.full((300, 300, channels), 50 * (n + 1), np.uint8) for n in range(count)]
+
+
+def number_of(photo: Any) -> int:
+    return int(photo[0, 0, 0]) // 50 - 1
+
+
+class Scripted:
+    """Faces and vectors that a test writes down: `seen` has the boxes for each photograph, told apart by their grey."""
+
+    name = "scripted"
+    weights: Mapping[str, str] = {}
+
+    class embedder:
+        name = "scripted-v1"
+        scale = MatchScale(same=0.5, consent=0.4, margin=0.05, far=1.0)
+
+    def __init__(self, *seen: Sequence[Box], at: Sequence[float] = ()) -> None:
+        self.detector = self
+        self.seen = seen
+        self.at = at or [0.0] * len(seen)
+        self.embedded: list[tuple[int, Box]] = []
+
+    def detect(self, image: Any) -> list[DetectedFace]:
+        assert image.shape[2] == 3
+        return [DetectedFace(box, 0.9, np.zeros((5, 2), np.float32)) for box in self.seen[number_of(image)]]
+
+    def vectors(self, image: Any, faces: Sequence[DetectedFace]) -> Any:
+        number = number_of(image)
+        self.embedded += [(number, f.box) for f in faces]
+        return np.array([[1.0, self.at[number]] for _ in faces], np.float32)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Gallery:
+    return Gallery(tmp_path / "gallery.sqlite", key=b"k" * 32, key_id="test")
+
+
+def test_one_vector_for_each_photograph(gallery: Gallery) -> None:
+    faces = Scripted([ALONE], [ALONE], at=[0.0, 0.4])
+    identity = enrol(faces, gallery, photos(2), list="consented", label="a", purposes=["studio"])
+    assert gallery.identities() == (identity,)
+    assert (identity.list, identity.label, identity.purposes) == ("consented", "a", ("studio",))
+    assert identity.embedders == ("scripted-v1",)
+    assert gallery.index("scripted-v1").vectors[:, 1] == pytest.approx([0.0, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("boxes", "says"),
+    [
+        ([[]], "no face was found in photograph 1"),
+        ([[ALONE], []], "no face was found in photograph 2"),
+        ([[ALONE, ALONE]], "photograph 1 shows several people; crop it to the one to enrol"),
+        ([[ALONE], [ALONE], [(0, 0, 33, 40), ALONE]], "photograph 3 shows several people"),
+        ([[ALONE, (0, 0, 10, 10), (200, 0, 70, 70)]], "photograph 1 shows several people"),
+        ([[(0, 0, 63.4, 90)]], "the face in photograph 1 is 63 pixels, 64 are needed for a sure match"),
+        ([[(0, 0, 90, 50)]], "is 50 pixels"),
+        ([[ALONE], [(0, 0, 30, 30)]], "the face in photograph 2 is 30 pixels"),
+    ],
+)
+def test_what_is_wrong_with_a_photograph(gallery: Gallery, boxes: list[list[Box]], says: str) -> None:
+    with pytest.raises(GalleryError, match=says):
+        enrol(Scripted(*boxes), gallery, photos(len(boxes)), list="protected")
+    assert gallery.identities() == ()
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [ALONE, (0, 0, 80 * BACKGROUND, 36)],
+        [(0, 0, 20, 20), ALONE, (200, 200, 30, 30)],
+        [(0, 0, SMALLEST_FACE_PIXELS, SMALLEST_FACE_PIXELS)],
+        [(-30, -30, 200, 200)],
+    ],
+    ids=["behind", "two-behind", "just-large-enough", "over-the-edge"],
+)
+def test_the_largest_face_is_enrolled(gallery: Gallery, boxes: list[Box]) -> None:
+    faces = Scripted(boxes)
+    enrol(faces, gallery, photos(1), list="protected")
+    assert faces.embedded == [(0, max(boxes, key=lambda b: b[2] * b[3]))]
+
+
+@pytest.mark.parametrize(
+    ("at", "one_person"),
+    [
+        ([0.0, 0.5], True),
+        ([0.0, 0.5001], False),
+        ([0.0, 0.3, 0.6], False),
+        ([0.0, 0.9, 0.0], False),
+        ([0.0, 0.0, 0.0, 0.9], False),
+    ],
+)
+def test_the_photographs_show_one_person(gallery: Gallery, at: list[float], one_person: bool) -> None:
+    faces = Scripted(*[[ALONE]] * len(at), at=at)
+    if one_person:
+        enrol(faces, gallery, photos(len(at)), list="consented")
+        return
+    with pytest.raises(GalleryError, match="do not look like one person"):
+        enrol(faces, gallery, photos(len(at)), list="consented")
+    assert gallery.identities() == ()
+
+
+@pytest.mark.parametrize("at", [[float("nan")], [0.0, float("nan")], [float("inf")]])
+@pytest.mark.filterwarnings("ignore:invalid value encountered in subtract")
+def test_a_model_that_gives_nonsense_enrols_nobody(gallery: Gallery, at: list[float]) -> None:
+    # NaN is not farther apart than the threshold: the distance between the photographs alone would admit it.
+    with pytest.raises(GalleryError, match="no usable face vector"):
+        enrol(Scripted(*[[ALONE]] * len(at), at=at), gallery, photos(len(at)), list="consented")
+    assert gallery.identities() == ()
+
+
+def test_no_photographs_at_all(gallery: Gallery) -> None:
+    with pytest.raises(GalleryError, match="give at least one photograph"):
+        enrol(Scripted(), gallery, [], list="protected")
+
+
+def test_transparency_is_no_colour(gallery: Gallery) -> None:
+    enrol(Scripted([ALONE]), gallery, photos(1, channels=4), list="protected")
+    assert len(gallery.identities()) == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_a_file_that_cannot_be_read(gallery: Gallery, tmp_path: Path, content: bytes | None) -> None:
+    bad = tmp_path / "bad.png"
+    if content is not None:
+        bad.write_bytes(content)
+    with pytest.raises(InputError):
+        enrol(Scripted([ALONE]), gallery, [photos(1)[0], bad], list="protected")
+    assert gallery.identities() == ()
+
+
+def test_one_of_three_photographs_is_cut_off(gallery: Gallery, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.png"
+    Image.fromarray(photos(1)[0]).save(whole)
+    (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:-60])
+    with pytest.raises(InputError):
+        enrol(Scripted([ALONE]), gallery, [whole, tmp_path / "cut.png", whole], list="protected")
+    assert gallery.identities() == ()
+
+
+# ---- with the embedded models and real photographs
+
+
+@pytest.fixture(scope="module")
+def model() -> list[FaceCheck]:
+    return []
+
+
+@pytest.fixture
+def knowing(embedded_models: None, gallery: Gallery, model: list[FaceCheck]) -> FaceCheck:
+    """A face check that asks this test's gallery; its models are loaded once."""
+    if not model:
+        model.append(FaceCheck(CheckSettings(face_backend="embedded")))
+    model[0]._gallery = gallery
+    return model[0]
+
+
+@pytest.fixture
+def pictures(shared: Path) -> Path:
+    return shared / "data" / "images"
+
+
+def verdicts(check: FaceCheck, picture: Any, purpose: str = "") -> list[tuple[Any, Any]]:
+    """List and consent of each face, from left to right."""
+    request = Request(images=(read_image(picture),), context=Context(purpose))
+    (found,) = check.check([request], Stage.REFERENCE)
+    regions = sorted(found.regions, key=lambda r: r.box[0])  # type: ignore[union-attr]
+    return [(r.fields["gallery"], r.fields["consent"]) for r in regions]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["nofaces/bsds_10081.jpg"], "no face was found in photograph 1"),
+        (["faces/fr_two_people.jpg"], "photograph 1 shows several people"),
+        (["faces/fr_obama.jpg", "faces/fr_obama_and_biden.jpg"], "photograph 2 shows several people"),
+        (["faces/fr_obama-240p.jpg"], "the face in photograph 1 is 50 pixels"),
+        (["faces/fr_obama.jpg", "faces/fr_biden.jpg"], "do not look like one person"),
+        (["faces/colin_powell_0001.jpg", "faces/ariel_sharon_0001.jpg"], "do not look like one person"),
+    ],
+)
+def test_photographs_that_enrol_nobody(
+    knowing: FaceCheck, gallery: Gallery, pictures: Path, names: list[str], says: str
+) -> None:
+    with pytest.raises(GalleryError, match=says):
+        enrol(knowing, gallery, [pictures / n for n in names], list="protected")
+    assert gallery.identities() == ()
+
+
+def test_every_face_in_the_picture_needs_its_own_consent(knowing: FaceCheck, gallery: Gallery, pictures: Path) -> None:
+    faces = pictures / "faces"
+    # A third person stands further down.
+    both = np.array(Image.open(faces / "fr_obama_and_biden.jpg"))[:1000]
+    assert verdicts(knowing, both) == [("none", "unknown")] * 2
+    one = enrol(knowing, gallery, [faces / "fr_obama.jpg", faces / "fr_obama2.jpg"], list="consented")
+    assert sorted(verdicts(knowing, both)) == [("consented", "yes"), ("none", "unknown")]
+    enrol(knowing, gallery, [faces / "fr_biden.jpg"], list="protected")
+    assert sorted(verdicts(knowing, both)) == [("consented", "yes"), ("protected", "no")]
+    gallery.revoke(one.id)
+    assert sorted(verdicts(knowing, both)) == [("none", "unknown"), ("protected", "no")]
+
+
+def test_the_portrait_of_the_installed_package(knowing: FaceCheck, gallery: Gallery, tmp_path: Path) -> None:
+    portrait = np.ascontiguousarray(pytest.importorskip("skimage.data").astronaut())
+    file = tmp_path / "portrait.jpg"
+    Image.fromarray(portrait).save(file, quality=90)
+    identity = enrol(knowing, gallery, [file, portrait], list="consented", purposes=["studio"])
+    assert identity.embedders == (knowing.embedder.name,)
+    assert gallery.index(knowing.embedder.name).vectors.shape == (2, knowing.embedder.dimension)
+    assert verdicts(knowing, file, "studio") == [("consented", "yes")]
+    assert verdicts(knowing, file) == [("consented", "no")]
+
+
+def test_a_gallery_that_was_changed_is_a_block_and_never_a_stranger(
+    embedded_models: None, make_guard: Any, tmp_path: Path
+) -> None:
+    portrait = np.ascontiguousarray(pytest.importorskip("skimage.data").astronaut())
+    guard = make_guard(
+        "rules: [{id: known, at: reference, when: {reference.faces: {any: {gallery: protected}}}, then: block}]",
+        gallery=tmp_path / "faces.sqlite",
+        face_backend="embedded",
+    )
+    assert guard.check_image(portrait).action is Action.ALLOW
+    with sqlite3.connect(tmp_path / "faces.sqlite") as db:
+        db.execute("UPDATE seal SET changes = 7")
+    db.close()
+    refused = guard.check_image(portrait)
+    assert refused.blocked
+    assert ("check-failed", "faces") in [(c.what, c.argument) for c in refused.coverage]

@@ -1,0 +1,161 @@
+"""Who a face is: protection matches loosely, consent strictly and with a margin, and protection wins."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardrail.checks.image.backends.base import MatchScale
+from guardrail.errors import GalleryError
+from guardrail.gallery import GalleryIndex, IdentityMatch
+
+# Exact in binary, so that "exactly at the threshold" is what it says.
+SCALE = MatchScale(same=0.625, consent=0.5, margin=0.0625, far=1.0)
+Entry = tuple[Literal["protected", "consented"], list[float], set[str]]
+
+
+def protected(*distances: float) -> Entry:
+    return ("protected", list(distances), set())
+
+
+def consented(*distances: float, purposes: set[str] | None = None) -> Entry:
+    return ("consented", list(distances), purposes or set())
+
+
+def index(*entries: Entry) -> GalleryIndex:
+    """Each picture of each entry on an axis of its own, as far from the origin as the entry says."""
+    distances = [(owner, d) for owner, (_, far, _) in enumerate(entries) for d in far]
+    vectors = np.diag(np.array([d for _, d in distances], np.float32))
+    owners = np.array([owner for owner, _ in distances], np.intp)
+    return GalleryIndex(vectors, owners, [(str(i), kind, frozenset(p)) for i, (kind, _, p) in enumerate(entries)])
+
+
+def match(*entries: Entry, purpose: str = "", scale: MatchScale = SCALE) -> IdentityMatch:
+    gallery = index(*entries)
+    return gallery.match(np.zeros(gallery.vectors.shape[1], np.float32), scale, purpose)
+
+
+PROTECTED, CONSENTED, NONE = "protected", "consented", "none"
+TABLE: list[tuple[list[Entry], str, str, str, str]] = [
+    # entries, purpose of the request → list, consent, identity
+    ([protected(0.25)], "", PROTECTED, "no", "0"),
+    ([protected(0.625)], "", PROTECTED, "no", "0"),
+    ([protected(0.6251)], "", NONE, "unknown", ""),
+    ([protected(0.25)], "studio", PROTECTED, "no", "0"),
+    # Consent is stricter: between the two thresholds the person is found, and nothing is admitted.
+    ([consented(0.0)], "", CONSENTED, "yes", "0"),
+    ([consented(0.5)], "", CONSENTED, "yes", "0"),
+    ([consented(0.5001)], "", CONSENTED, "unknown", "0"),
+    ([consented(0.625)], "", CONSENTED, "unknown", "0"),
+    ([consented(0.6251)], "", NONE, "unknown", ""),
+    # It needs a margin over the next identity, whichever list that is on.
+    ([consented(0.25), consented(0.3125)], "", CONSENTED, "yes", "0"),
+    ([consented(0.25), consented(0.3124)], "", CONSENTED, "unknown", "0"),
+    ([consented(0.3124), consented(0.25)], "", CONSENTED, "unknown", "1"),
+    ([consented(0.25), consented(0.25)], "", CONSENTED, "unknown", "0"),
+    ([consented(0.5), consented(0.9), consented(0.55)], "", CONSENTED, "unknown", "0"),
+    ([consented(0.5), protected(0.626)], "", CONSENTED, "yes", "0"),
+    # Another picture of the same person is no other identity; the nearest picture counts.
+    ([consented(0.25, 0.26)], "", CONSENTED, "yes", "0"),
+    ([consented(0.9, 0.25, 0.8), consented(0.4)], "", CONSENTED, "yes", "0"),
+    # Protection wins, however much nearer the consent is, and wherever it stands.
+    ([consented(0.0), protected(0.625)], "", PROTECTED, "no", "1"),
+    ([protected(0.625), consented(0.0)], "", PROTECTED, "no", "0"),
+    ([protected(0.6), consented(0.0), protected(0.5)], "", PROTECTED, "no", "2"),
+    ([consented(0.25), protected(0.25)], "", PROTECTED, "no", "1"),
+    # A consent covers its purposes; none means any.
+    ([consented(0.25, purposes={"studio"})], "studio", CONSENTED, "yes", "0"),
+    ([consented(0.25, purposes={"studio", "advert"})], "advert", CONSENTED, "yes", "0"),
+    ([consented(0.25, purposes={"studio"})], "advert", CONSENTED, "no", "0"),
+    ([consented(0.25, purposes={"studio"})], "", CONSENTED, "no", "0"),
+    ([consented(0.25, purposes={"studio"})], "Studio", CONSENTED, "no", "0"),
+    ([consented(0.25, purposes={"studio"})], "stud", CONSENTED, "no", "0"),
+    ([consented(0.25)], "anything", CONSENTED, "yes", "0"),
+    # A doubtful match with a purpose that is not covered says nothing either.
+    ([consented(0.6, purposes={"studio"})], "advert", CONSENTED, "unknown", "0"),
+    ([], "", NONE, "unknown", ""),
+]
+
+
+@pytest.mark.parametrize(("entries", "purpose", "gallery", "consent", "identity"), TABLE)
+def test_whose_face_it_is(entries: list[Entry], purpose: str, gallery: str, consent: str, identity: str) -> None:
+    found = match(*entries, purpose=purpose)
+    assert (found.gallery, found.consent, found.identity) == (gallery, consent, identity)
+
+
+def test_the_next_identity_may_be_one_to_protect() -> None:
+    # Of an embedder whose thresholds lie closer together than its margin.
+    close = MatchScale(same=0.53125, consent=0.5, margin=0.0625, far=1.0)
+    assert match(consented(0.5), protected(0.5625), scale=close).consent == "yes"
+    assert match(consented(0.5), protected(0.55), scale=close).consent == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("entries", "score"),
+    [
+        ([], 0.0),
+        ([protected(0.0)], 1.0),
+        ([protected(0.3125)], 0.75),
+        ([protected(0.625)], 0.5),
+        ([protected(0.8125)], 0.25),
+        ([protected(1.0)], 0.0),
+        ([protected(3.0)], 0.0),
+        # The score is that of the identity in the answer, not of the nearest one.
+        ([protected(0.625), consented(0.0)], 0.5),
+        ([consented(0.8125), protected(3.0)], 0.25),
+    ],
+)
+def test_the_score_says_how_near(entries: list[Entry], score: float) -> None:
+    assert match(*entries).match == pytest.approx(score, abs=1e-6)
+
+
+# In steps of 1/128, so that the thresholds are met exactly and often.
+distances = st.integers(0, 160).map(lambda n: n / 128)
+entries = st.lists(
+    st.tuples(
+        st.sampled_from(["protected", "consented"]),
+        st.lists(distances, min_size=1, max_size=3),
+        st.sets(st.sampled_from(["studio", "advert"])),
+    ),
+    max_size=6,
+)
+
+
+@given(entries, st.sampled_from(["", "studio", "other"]))
+def test_who_is_admitted_is_near_alone_and_asked(given_: Any, purpose: str) -> None:
+    if match(*given_, purpose=purpose).consent != "yes":
+        return
+    nearest = sorted((min(far), kind, purposes) for kind, far, purposes in given_)
+    distance, kind, purposes = nearest[0]
+    assert kind == "consented"
+    assert distance <= SCALE.consent
+    assert all(other >= distance + SCALE.margin for other, _, _ in nearest[1:])
+    assert all(other > SCALE.same for other, kind, _ in nearest if kind == "protected")
+    assert not purposes or purpose in purposes
+
+
+@given(entries, distances, st.integers(0, 6))
+def test_enrolling_somebody_to_protect_never_admits_anybody(given_: Any, distance: float, place: int) -> None:
+    more = [*given_[:place], protected(distance), *given_[place:]]
+    before, after = match(*given_), match(*more)
+    assert after.consent != "yes" or before.consent == "yes"
+    assert (after.gallery == "protected") == (before.gallery == "protected" or distance <= SCALE.same)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("enrolled", [[], [protected(0.1, 0.2)], [consented(0.1, 0.2)]], ids=["nobody", "one", "other"])
+def test_a_vector_that_is_not_finite_is_an_error(bad: float, enrolled: list[Entry]) -> None:
+    # Each comparison with NaN is false, and "no match" would pass.
+    with pytest.raises(GalleryError, match="not finite"):
+        index(*enrolled).match(np.array([0.1, bad], np.float32), SCALE)
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (0,), (), (1, 2), (2, 2)])
+def test_a_vector_of_another_embedder_is_an_error(shape: tuple[int, ...]) -> None:
+    # One number, or one row, would be compared with every enrolled number without a word.
+    with pytest.raises(GalleryError, match="another length"):
+        index(protected(0.1, 0.2)).match(np.zeros(shape, np.float32), SCALE)

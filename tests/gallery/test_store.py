@@ -1,0 +1,578 @@
+"""The gallery on disk: what is kept, for how long, and that it never forgets anybody without a word."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from guardrail.checks.image.backends.base import MatchScale
+from guardrail.errors import GalleryError
+from guardrail.gallery import Gallery, file, store
+
+KEY = b"k" * 32
+SCALE = MatchScale(same=0.64, consent=0.55, margin=0.05, far=1.1)
+NOON = dt.datetime(2026, 6, 1, 12, 0, 0, tzinfo=dt.UTC)
+SECOND = dt.timedelta(seconds=1)
+
+
+def opened(path: Path, key: bytes = KEY, key_id: str = "test") -> Gallery:
+    return Gallery(path, key=key, key_id=key_id)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "faces" / "gallery.sqlite"
+
+
+@pytest.fixture
+def gallery(path: Path) -> Gallery:
+    return opened(path)
+
+
+def person(seed: int, pictures: int = 2) -> Any:
+    """Vectors of one person; those of different seeds are far apart."""
+    rng = np.random.default_rng(seed)
+    vector = rng.normal(size=16)
+    vector /= np.linalg.norm(vector)
+    return (vector + rng.normal(scale=0.01, size=(pictures, 16))).astype(np.float32)
+
+
+def add(gallery: Gallery, seed: int = 1, **options: Any) -> str:
+    return gallery.enrol(person(seed), **{"embedder": "toy", "list": "protected", **options}).id
+
+
+def asked(gallery: Gallery, seed: int = 1, purpose: str = "", embedder: str = "toy") -> tuple[str, str]:
+    found = gallery.index(embedder).match(person(seed)[0], SCALE, purpose)
+    return found.gallery, found.consent
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[dt.datetime], None]:
+    def at(now: dt.datetime) -> None:
+        monkeypatch.setattr(store, "_now", lambda: now)
+
+    at(NOON)
+    return at
+
+
+# ---- kept
+
+
+def test_what_was_enrolled_is_listed_oldest_first(gallery: Gallery, path: Path, clock: Any) -> None:
+    clock(NOON + SECOND)
+    second = gallery.enrol(person(2, 1), embedder="toy", list="protected")
+    clock(NOON)
+    first = gallery.enrol(
+        person(1, 3),
+        embedder="toy",
+        list="consented",
+        label="Zoë 山田",
+        purposes=["studio", "advert", "studio"],
+        expires=dt.datetime(2027, 1, 31, 9, 0, tzinfo=dt.timezone(dt.timedelta(hours=9))),
+    )
+    assert opened(path).identities() == gallery.identities() == (first, second)
+    assert (first.list, first.label, first.purposes) == ("consented", "Zoë 山田", ("advert", "studio"))
+    assert (first.created, first.expires) == ("2026-06-01T12:00:00+00:00", "2027-01-31T00:00:00+00:00")
+    assert (second.label, second.purposes, second.expires, second.revoked) == ("", (), "", "")
+    assert first.id != second.id
+    assert first.embedders == ("toy",)
+
+
+def test_everybody_enrolled_is_found_again(gallery: Gallery, path: Path) -> None:
+    add(gallery, 1)
+    add(gallery, 2, list="consented")
+    for one in (gallery, opened(path)):
+        assert [asked(one, seed) for seed in (1, 2, 3)] == [
+            ("protected", "no"),
+            ("consented", "yes"),
+            ("none", "unknown"),
+        ]
+    assert gallery.index("toy").vectors.dtype == np.float32
+    assert np.array_equal(gallery.index("toy").vectors, np.concatenate([person(1), person(2)]))
+
+
+def test_vectors_of_several_embedders_never_meet(gallery: Gallery) -> None:
+    add(gallery, 1)
+    gallery.enrol(person(1)[:, :8], embedder="other", list="protected")
+    assert asked(gallery, 1, embedder="another") == ("none", "unknown")
+    assert gallery.index("toy").vectors.shape == (2, 16)
+    assert gallery.index("other").vectors.shape == (2, 8)
+    with pytest.raises(GalleryError, match="another length than those enrolled"):
+        gallery.index("other").match(person(1)[0], SCALE)
+
+
+def test_purposes_come_back_out_of_the_file(gallery: Gallery, path: Path) -> None:
+    add(gallery, list="consented", purposes=["studio"])
+    assert [asked(opened(path), purpose=p)[1] for p in ("studio", "", "advert")] == ["yes", "no", "no"]
+
+
+BAD_VECTORS: dict[str, Any] = {
+    "none": np.zeros((0, 16)),
+    "of no length": np.zeros((1, 0)),
+    "zero": np.zeros((1, 16)),
+    "one of them zero": np.concatenate([person(1), np.zeros((1, 16), np.float32)]),
+    "NaN": np.where(np.eye(2, 16) > 0, np.nan, 0.1),
+    "infinite": np.where(np.eye(2, 16) > 0, np.inf, 0.1),
+    "too large for four bytes": np.full((1, 16), 1e39),
+    "too small for four bytes": np.full((1, 16), 1e-60),
+    "a stack": np.ones((1, 2, 16)),
+}
+
+
+@pytest.mark.parametrize("name", BAD_VECTORS)
+def test_vectors_that_say_nothing_are_refused(gallery: Gallery, name: str) -> None:
+    with pytest.raises(GalleryError, match="no usable face vector"):
+        gallery.enrol(BAD_VECTORS[name], embedder="toy", list="protected")
+    assert gallery.identities() == ()
+
+
+@pytest.mark.parametrize("length", [1, 15, 17])
+def test_vectors_of_another_length_are_refused_under_the_same_name(gallery: Gallery, length: int) -> None:
+    kept = add(gallery)
+    with pytest.raises(GalleryError, match=r"the vectors of toy in .* have another length"):
+        gallery.enrol(np.ones((1, length), np.float32), embedder="toy", list="protected")
+    assert [i.id for i in gallery.identities()] == [kept]
+    assert asked(gallery) == ("protected", "no")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"list": "neither"}, "cannot be written: CHECK constraint"),
+        ({"purposes": "studio"}, "purposes are a list of words"),
+        ({"purposes": ""}, "purposes are a list of words"),
+        ({"purposes": ["studio", ""]}, "none of them empty"),
+        ({"purposes": [" "]}, "none of them empty"),
+        ({"purposes": [3]}, "purposes are a list of words"),
+        ({"expires": dt.datetime(2027, 1, 31)}, "needs a time zone"),
+        ({"expires": NOON}, "in the past"),
+        ({"expires": NOON - SECOND}, "in the past"),
+    ],
+)
+def test_entries_that_would_not_hold_are_refused(gallery: Gallery, clock: Any, options: Any, says: str) -> None:
+    with pytest.raises(GalleryError, match=says):
+        add(gallery, **{"list": "consented", **options})
+    assert gallery.identities() == ()
+    add(gallery)  # and the next one is written
+
+
+# ---- until
+
+
+@pytest.mark.parametrize(
+    ("later", "holds"),
+    [
+        (dt.timedelta(), True),
+        (dt.timedelta(minutes=59, seconds=59), True),
+        (dt.timedelta(minutes=59, seconds=59, milliseconds=999), True),
+        (dt.timedelta(hours=1), False),
+        (dt.timedelta(hours=1, milliseconds=1), False),
+        (dt.timedelta(days=365), False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["consented", "protected"])
+def test_an_entry_ends_at_the_moment_it_says(
+    gallery: Gallery, path: Path, clock: Any, kind: str, later: dt.timedelta, holds: bool
+) -> None:
+    hour = dt.timedelta(hours=1)
+    add(gallery, list=kind, expires=(NOON + hour).astimezone(dt.timezone(dt.timedelta(hours=-5))))
+    assert asked(gallery)[0] == kind  # and the answer is remembered
+    clock(NOON + later)
+    for one in (gallery, opened(path)):
+        assert asked(one)[0] == (kind if holds else "none")
+        assert one.identities()[0].active(NOON + later) is holds
+
+
+def test_of_two_consents_one_may_end_before_the_other(gallery: Gallery, clock: Any) -> None:
+    add(gallery, 1, list="consented", expires=NOON + SECOND)
+    add(gallery, 2, list="consented", expires=NOON + 2 * SECOND)
+    seen = []
+    for seconds in range(3):
+        clock(NOON + seconds * SECOND)
+        seen.append([asked(gallery, seed)[1] for seed in (1, 2)])
+    assert seen == [["yes", "yes"], ["unknown", "yes"], ["unknown", "unknown"]]
+
+
+def test_a_revocation_holds_at_once_and_everywhere(gallery: Gallery, path: Path, clock: Any) -> None:
+    elsewhere = opened(path)
+    gone, kept = add(gallery, 1, list="consented"), add(gallery, 2, list="consented")
+    assert asked(elsewhere, 1) == ("consented", "yes")
+    clock(NOON + SECOND)
+    revoked = gallery.revoke(gone)
+    assert (revoked.id, revoked.revoked, revoked.embedders) == (gone, "2026-06-01T12:00:01+00:00", ())
+    assert not revoked.active(NOON)
+    for one in (gallery, elsewhere, opened(path)):
+        assert asked(one, 1) == ("none", "unknown")
+        assert asked(one, 2) == ("consented", "yes")
+    assert [(i.id, bool(i.revoked)) for i in gallery.identities()] in (
+        [(gone, True), (kept, False)],
+        [(kept, False), (gone, True)],
+    )
+
+
+def test_revoking_twice_keeps_the_first_moment(gallery: Gallery, clock: Any) -> None:
+    identity = add(gallery)
+    first = gallery.revoke(identity)
+    clock(NOON + SECOND)
+    assert gallery.revoke(identity) == first
+
+
+@pytest.mark.parametrize("name", ["", "0123456789abcdef", "'; DROP TABLE vectors; --"])
+def test_nobody_is_called_that(gallery: Gallery, name: str) -> None:
+    kept = add(gallery)
+    with pytest.raises(GalleryError, match="no identity"):
+        gallery.revoke(name)
+    assert [i.id for i in gallery.identities()] == [kept]
+    assert asked(gallery) == ("protected", "no")
+
+
+def test_who_was_revoked_can_be_enrolled_again(gallery: Gallery) -> None:
+    old = add(gallery, list="consented")
+    gallery.revoke(old)
+    new = add(gallery, list="consented")
+    assert new != old
+    assert asked(gallery) == ("consented", "yes")
+
+
+# ---- what the file shows
+
+
+def contents(path: Path) -> bytes:
+    """The database with everything that SQLite keeps beside it."""
+    return b"".join(p.read_bytes() for p in sorted(path.parent.iterdir()))
+
+
+def test_vectors_and_labels_are_encrypted_at_rest(gallery: Gallery, path: Path) -> None:
+    with sqlite3.connect(path) as held:  # another connection keeps the write-ahead log
+        held.execute("SELECT * FROM vectors").fetchall()
+        gallery.enrol(person(1), embedder="toy", list="protected", label="Jane Exemplar 山田")
+        held.execute("SELECT * FROM vectors").fetchall()
+        raw = contents(path)
+    held.close()
+    raw += contents(path)
+    assert b"protected" in raw  # what is searched is the right file
+    for secret in ("Jane", "Exemplar", "山田"):
+        for coding in ("utf-8", "utf-16-le", "utf-16-be"):
+            assert secret.encode(coding) not in raw
+    for number in person(1).ravel():
+        for kind in ("<f4", ">f4", "<f8"):
+            assert np.array([number]).astype(kind).tobytes() not in raw
+        assert str(number).encode() not in raw
+
+
+def test_the_same_vector_never_looks_the_same(gallery: Gallery, path: Path) -> None:
+    add(gallery, label="x")
+    add(gallery, label="x")
+    with sqlite3.connect(path) as db:
+        sealed = [r[0] for r in db.execute("SELECT vector FROM vectors UNION ALL SELECT label FROM identities")]
+    db.close()
+    assert len({s[:12] for s in sealed}) == len({s[12:] for s in sealed}) == 6
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["alone", "beside-a-reader"])
+def test_revoked_vectors_are_gone_from_the_file(gallery: Gallery, path: Path, watched: bool) -> None:
+    gone = add(gallery, 1)
+    add(gallery, 2)
+    reader = sqlite3.connect(path)
+    sealed = [r[0] for r in reader.execute("SELECT vector FROM vectors WHERE identity = ?", (gone,))]
+    if not watched:
+        reader.close()
+    assert len(sealed) == 2
+    assert all(s[-16:] in contents(path) for s in sealed)
+    gallery.revoke(gone)
+    assert not any(piece in contents(path) for s in sealed for piece in (s[:16], s[20:36], s[-16:]))
+    reader.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such modes there")
+def test_only_its_owner_can_read_the_file(gallery: Gallery, path: Path) -> None:
+    add(gallery)
+    assert [stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()] == [0o600]
+
+
+def test_no_message_says_who_is_enrolled(gallery: Gallery, path: Path) -> None:
+    add(gallery, label="Jane Exemplar")
+    assert "Jane" not in repr(gallery)
+    with pytest.raises(GalleryError) as caught:
+        opened(path, key=b"x" * 32)
+    assert "Jane" not in str(caught.value)
+
+
+# ---- damage: always an error with a name, never "no match"
+
+
+def test_another_key_is_named(path: Path) -> None:
+    add(opened(path))
+    with pytest.raises(GalleryError, match="holds entries under key test, the active key is new"):
+        opened(path, key=b"n" * 32, key_id="new")
+    with pytest.raises(GalleryError, match="does not open with this key"):
+        opened(path, key=b"n" * 32)
+    assert asked(opened(path)) == ("protected", "no")
+
+
+TAMPERING = {
+    "a consent for everything": "UPDATE identities SET purposes = '[]'",
+    "a consent for ever": "UPDATE identities SET expires = NULL",
+    "a consent for longer": "UPDATE identities SET expires = '2099-01-01T00:00:00+00:00'",
+    "from one list to the other": "UPDATE identities SET list = 'consented'",
+    "not revoked": "UPDATE identities SET revoked = NULL",
+    "revoked": "UPDATE identities SET revoked = '2026-01-01T00:00:00+00:00'",
+    "a person less": "DELETE FROM identities WHERE list = 'protected'",
+    "all persons": "DELETE FROM identities",
+    "a vector less": "DELETE FROM vectors WHERE rowid = 1",
+    "all vectors": "DELETE FROM vectors",
+    "everybody": "DELETE FROM vectors; DELETE FROM identities",
+    "a vector twice": "INSERT INTO vectors SELECT * FROM vectors WHERE rowid = 1",
+    "another embedder": "UPDATE vectors SET embedder = 'other'",
+    "another's vectors": "UPDATE vectors SET identity = (SELECT id FROM identities WHERE list = 'consented')",
+    "a vector of zeros": "UPDATE vectors SET vector = zeroblob(length(vector))",
+    "a vector cut off": "UPDATE vectors SET vector = substr(vector, 1, 5)",
+    "a vector that is text": "UPDATE vectors SET vector = 'nobody'",
+    "a label of another": "UPDATE identities SET label = (SELECT label FROM identities LIMIT 1)",
+    "another id": "UPDATE identities SET id = 'x' WHERE list = 'protected'",
+    "another key's name": "UPDATE identities SET key_id = 'other'",
+    "no seal": "DELETE FROM seal",
+    "a seal too many": "INSERT INTO seal SELECT changes + 1, sealed FROM seal",
+    "another count": "UPDATE seal SET changes = changes + 1",
+    "a seal of something else": "UPDATE seal SET sealed = (SELECT vector FROM vectors)",
+    "a seal that is none": "UPDATE seal SET sealed = ''",
+    "no table of vectors": "DROP TABLE vectors",
+    "no table of identities": "DROP TABLE identities",
+    "no table of seals": "DROP TABLE seal",
+}
+
+
+@pytest.fixture
+def filled(gallery: Gallery) -> Gallery:
+    add(gallery, 1)
+    add(gallery, 2, list="consented", purposes=["studio"], expires=dt.datetime(2090, 1, 1, tzinfo=dt.UTC))
+    gallery.revoke(add(gallery, 3, list="consented"))
+    return gallery
+
+
+def tampered(path: Path, script: str) -> None:
+    with sqlite3.connect(path) as db:
+        # A constraint of the schema is no obstacle to somebody who has the file.
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        for statement in script.split(";"):
+            db.execute(statement)
+    db.close()
+
+
+@pytest.mark.parametrize("name", TAMPERING)
+def test_whatever_was_changed_from_outside_is_an_error(filled: Gallery, path: Path, name: str) -> None:
+    tampered(path, TAMPERING[name])
+    attempts: dict[str, Callable[[], Any]] = {
+        "ask": lambda: filled.index("toy"),
+        "ask for the first time": lambda: filled.index("other"),
+        "list": filled.identities,
+        "enrol": lambda: add(filled, 4),
+        "revoke": lambda: filled.revoke(filled.identities()[0].id),
+        "open": lambda: opened(path),
+    }
+    for attempt in attempts.values():
+        with pytest.raises(GalleryError):
+            attempt()
+
+
+def test_a_running_service_goes_on_with_what_it_knows_until_it_reads_again(filled: Gallery, path: Path) -> None:
+    assert asked(filled) == ("protected", "no")
+    tampered(path, TAMPERING["a person less"])
+    # Nothing says that there is anything to read again; what is known stays known.
+    assert asked(filled) == ("protected", "no")
+    tampered(path, "UPDATE seal SET changes = changes + 1")
+    with pytest.raises(GalleryError):
+        asked(filled)
+
+
+def test_an_older_seal_does_not_fit_newer_rows(filled: Gallery, path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        old = db.execute("SELECT changes, sealed FROM seal").fetchone()
+        add(filled, 5)
+        db.execute("UPDATE seal SET changes = ?, sealed = ?", old)
+    db.close()
+    with pytest.raises(GalleryError, match="were changed by something else"):
+        opened(path)
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 100, 511, 512, 4095, 4096, 5000, 8192, 12288, -4096, -1])
+def test_a_truncated_file_is_an_error(
+    filled: Gallery, path: Path, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "BUSY_S", 0.05)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:length])
+    for attempt in (lambda: opened(path), lambda: filled.index("toy"), filled.identities):
+        with pytest.raises(GalleryError, match=str(path)):
+            attempt()
+
+
+def test_an_empty_file_is_no_new_gallery(filled: Gallery, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "BUSY_S", 0.1)
+    path.write_bytes(b"")
+    with pytest.raises(GalleryError, match="is empty; put your copy of it back, or delete it to begin a new one"):
+        opened(path)
+    with pytest.raises(GalleryError, match="cannot be read: no such table"):
+        filled.index("toy")
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 400, b"SQLite format 3\0" + b"\xff" * 5000, b"\0" * 8192])
+def test_a_file_of_something_else_is_an_error(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(GalleryError, match="cannot be opened as a gallery"):
+        opened(path)
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE events (seq INTEGER)")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(GalleryError, match="a database of something else, no gallery"):
+        opened(path)
+    assert path.read_bytes() == before
+
+
+def test_a_gallery_that_vanished_is_an_error_and_not_a_new_one(filled: Gallery, path: Path) -> None:
+    assert asked(filled) == ("protected", "no")
+    path.unlink()
+    for attempt in (lambda: filled.index("toy"), filled.identities, lambda: add(filled)):
+        with pytest.raises(GalleryError, match="unable to open"):
+            attempt()
+    assert not path.exists()
+
+
+def test_a_place_where_no_file_can_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for place in (tmp_path, tmp_path / "file" / "gallery.sqlite", tmp_path / "link"):
+        with pytest.raises(GalleryError, match="cannot be opened as a gallery"):
+            opened(place)
+
+
+def test_no_flipped_byte_makes_anybody_a_stranger(filled: Gallery, path: Path) -> None:
+    whole = path.read_bytes()
+    expected = [(asked(filled, 1)), asked(filled, 2, "studio"), asked(filled, 3)]
+    assert expected == [("protected", "no"), ("consented", "yes"), ("none", "unknown")]
+    rng = np.random.default_rng(7)
+    # Half of them where something is written: most of the file is free space, in which a flipped byte says nothing.
+    written = np.flatnonzero(np.frombuffer(whole, np.uint8))
+    places = np.concatenate([rng.choice(written, 120), rng.choice(len(whole), 40)])
+    errors = 0
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        try:
+            again = opened(path)
+            answers = [asked(again, 1), asked(again, 2, "studio"), asked(again, 3)]
+        except GalleryError:
+            errors += 1
+        else:
+            assert answers == expected, place
+        for beside in path.parent.glob("*-*"):
+            beside.unlink()
+    assert errors > 60
+
+
+# ---- several at once
+
+
+def test_a_gallery_that_is_locked_is_an_error_and_nothing_is_half_written(
+    filled: Gallery, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "BUSY_S", 0.1)
+    before = filled.identities()
+    holder = sqlite3.connect(path)
+    holder.execute("BEGIN IMMEDIATE")
+    for attempt in (lambda: add(filled, 4), lambda: filled.revoke(before[0].id)):
+        with pytest.raises(GalleryError, match="cannot be written: database is locked"):
+            attempt()
+    assert asked(filled) == ("protected", "no")  # readers do not wait for writers
+    holder.close()
+    assert filled.identities() == before
+    add(filled, 4)
+
+
+def test_a_write_that_fails_half_way_changes_nothing(filled: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = filled.identities()
+    real, calls = filled._file.seal, iter(range(3))
+
+    def full(content: bytes, owner: str) -> bytes:
+        if next(calls) == 2:
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(content, owner)
+
+    monkeypatch.setattr(filled._file, "seal", full)
+    with pytest.raises(GalleryError, match="cannot be written: database or disk is full"):
+        add(filled, 4)
+    monkeypatch.undo()
+    assert filled.identities() == before
+    assert asked(filled, 4) == ("none", "unknown")
+
+
+def test_threads_lose_nobody(gallery: Gallery) -> None:
+    faults: list[BaseException] = []
+
+    def work(first: int) -> None:
+        try:
+            for seed in range(first, first + 4):
+                identity = add(gallery, seed)
+                assert asked(gallery, seed) == ("protected", "no")
+                if seed % 2:
+                    gallery.revoke(identity)
+                    assert asked(gallery, seed) == ("none", "unknown")
+        except BaseException as fault:  # noqa: BLE001 - handed to the test
+            faults.append(fault)
+
+    threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert len(gallery.identities()) == 24
+    assert sum(bool(i.revoked) for i in gallery.identities()) == 12
+    assert len(gallery.index("toy")) == 12
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+import numpy as np
+from guardrail.gallery import Gallery
+path, seed = Path(sys.argv[1]), int(sys.argv[2])
+sys.stdin.read()
+for number in range(4):
+    gallery = Gallery(path, key=b"k" * 32, key_id="test")
+    vectors = np.random.default_rng(seed * 10 + number).normal(size=(2, 16)).astype(np.float32)
+    identity = gallery.enrol(vectors, embedder="toy", list="protected", label=str(seed))
+    if number % 2:
+        gallery.revoke(identity.id)
+"""
+
+
+def test_processes_that_begin_a_gallery_together_lose_nobody(path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", PROCESS, str(path)]
+    running = [subprocess.Popen([*command, str(n)], stdin=subprocess.PIPE, stderr=subprocess.PIPE) for n in range(4)]
+    time.sleep(0.5)  # let them import first, so that they begin at the same moment
+    errors = [p.communicate(timeout=60)[1].decode() for p in running]
+    assert errors == [""] * 4
+    gallery = opened(path)
+    assert sorted(i.label for i in gallery.identities()) == sorted("0123" * 4)
+    assert len(gallery.index("toy")) == 8
