@@ -507,10 +507,11 @@ class Decision:
         """
         if self.action not in _FALLBACK:
             return ""
-        lang = lang or self.context.get("locale", "en")
-        short = lang.replace("_", "-").split("-")[0].lower()
+        lang = _tag(lang or self.context.get("locale", "en"))
+        short = lang.split("-")[0]
         fallback = _FALLBACK[self.action]
-        text = next((self.messages[k] for k in (lang, short, "en") if k in self.messages), None)
+        written = {_tag(k): text for k, text in self.messages.items()}
+        text = next((written[k] for k in (lang, short, "en") if k in written), None)
         text = text or fallback.get(short) or fallback["en"]
         return f"{text} ({_CASE_NUMBER.get(short, _CASE_NUMBER['en'])} {self.id})"
 
@@ -549,6 +550,11 @@ class Decision:
 def _written(value: object) -> str:
     """A value as a policy file writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _tag(language: str) -> str:
+    """A language tag (RFC 5646) as it is compared: without regard to case, and as POSIX writes it too."""
+    return language.replace("_", "-").lower()
 
 
 def _plain(value: SignalValue) -> Any:

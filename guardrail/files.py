@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardrail.decision import Decision
-from guardrail.errors import MarkError
+from guardrail.errors import MarkError, UnsupportedInput
 from guardrail.keys import Keyring, load_keyring
 from guardrail.marks.files import encode_image, label_of
 from guardrail.marks.label import Label, label_for
 from guardrail.marks.verify import Verification, verify_image
 from guardrail.media import Role
-from guardrail.media.arrays import is_pil
+from guardrail.media.arrays import is_array, is_pil
 from guardrail.media.read import read_image
 
 if TYPE_CHECKING:
@@ -31,8 +31,12 @@ def encode(image: Any, format: str, *, decision: Decision | None = None, **param
         params: Pillow's options for the format, such as ``quality``.
 
     Raises:
-        MarkError: nothing is known about the image, its decision is a block, or the format cannot carry a label.
+        MarkError: nothing is known about the image, its decision is a block, the policy asks for a watermark that was
+            never put in, or the format cannot carry a label.
+        InputError: several pictures in one array, or what cannot be read as a picture.
     """
+    if decision is not None and decision.blocked:
+        raise MarkError(f"the decision {decision.id} is a block: there is nothing to save")
     label = label_of(image) or _label(decision)
     return encode_image(_pil(image), format, label, **params)
 
@@ -55,6 +59,8 @@ def verify(source: Any, *, keyring: Keyring | None = None) -> Verification:
 def _pil(image: Any) -> Image:
     if is_pil(image):
         return image  # type: ignore[no-any-return]
+    if is_array(image) and image.ndim == 4 and len(image) > 1:
+        raise UnsupportedInput(f"the array holds {len(image)} pictures: give one, each has a decision of its own")
     from PIL.Image import fromarray
 
     return fromarray(read_image(image, role=Role.OUTPUT).frames[0])
@@ -65,6 +71,9 @@ def _label(decision: Decision | None) -> Label:
         raise MarkError(
             "this image carries no label: give the output's decision, save(image, path, decision=out.guardrail[i])"
         )
-    if decision.blocked:
-        raise MarkError(f"the decision {decision.id} is a block: there is nothing to save")
+    if decision.labels.get("watermark") == "invisible" and not decision.mark_id:
+        raise MarkError(
+            f"the policy of the decision {decision.id} asks for a watermark and none was put in: "
+            "save what guard.mark(image, after=decision) returns"
+        )
     return label_for(decision, decision.mark_id, system="guardrail")

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from guardrail.actions import action_kinds
-from guardrail.checks.base import CheckSettings
-from guardrail.checks.registry import construct, declared_checks, vocabulary
-from guardrail.errors import ConfigurationError, KeyringError
+from guardrail.checks.base import Check, CheckSettings
+from guardrail.checks.registry import Declared, construct, declared_checks, vocabulary
+from guardrail.errors import ConfigurationError, KeyringError, PluginError
 from guardrail.guard import build
 from guardrail.guard.runner import Runner
 from guardrail.keys import load_keyring
 from guardrail.media import ImageInput, Request, Role, TextInput
 from guardrail.paths import home, shipped_policies
 from guardrail.policy import BuiltinEngine, load_policy
-from guardrail.signals import Stage
+from guardrail.signals import Stage, Vocabulary
 from guardrail.weights import status
-from guardrail.weights.store import how_to_bring
+from guardrail.weights.store import WeightStatus, how_to_bring
 
 __all__ = ["Examination", "examine"]
 
@@ -83,19 +83,34 @@ def examine(*, measure: bool = True) -> Examination:
     _look_at_distribution(found)
     _look_at_keys(found)
     for s in status():
-        mend = "" if s.state == "ready" else how_to_bring(s.weight)
         found.models.append(
             {
                 "name": s.weight.name,
                 "state": s.state,
                 "licence": s.weight.licence,
                 "sha256": s.weight.sha256,
-                "mend": mend,
+                "mend": _mend(s),
             }
         )
-    _look_at_checks(found, measure)
-    _look_at_policies(found)
+    try:
+        declared = declared_checks()
+        words = vocabulary(declared)
+    except PluginError as error:
+        # Every guard fails with the same words until the plugin is mended or gone: no policy can be enforced.
+        found.faults.append(str(error))
+        return found
+    _look_at_checks(found, declared, measure)
+    _look_at_policies(found, declared, words)
     return found
+
+
+def _mend(found: WeightStatus) -> str:
+    """What brings a model file that is not ready. A wrong file in front hides the right one, so it has to go first."""
+    if found.state == "ready":
+        return ""
+    if found.state == "wrong hash":
+        return f"remove {found.path}, then {how_to_bring(found.weight)}"
+    return f"make {found.path} readable" if found.path else how_to_bring(found.weight)
 
 
 def _version(name: str) -> str:
@@ -135,8 +150,9 @@ def _look_at_distribution(found: Examination) -> None:
 
 
 def _look_at_keys(found: Examination) -> None:
-    path = home() / "keyring.json"
-    if not (os.environ.get("GUARDRAIL_KEY") or os.environ.get("GUARDRAIL_KEY_FILE") or path.exists()):
+    # A variable that is set and empty is an error, and no key is made: so says the keyring.
+    named = "GUARDRAIL_KEY" in os.environ or "GUARDRAIL_KEY_FILE" in os.environ
+    if not named and not (home() / "keyring.json").exists():
         found.system["key"] = "none yet; one is made on first use"
         return
     try:
@@ -146,39 +162,48 @@ def _look_at_keys(found: Examination) -> None:
         found.faults.append(str(error))
 
 
-def _look_at_checks(found: Examination, measure: bool) -> None:
-    for declared in declared_checks():
-        gives = sorted(s.name for s in declared.gives)
-        row: dict[str, Any] = {"name": declared.name, "origin": declared.origin, "gives": gives}
-        made, unavailable = construct([gives[0]], CheckSettings(), [declared])
+def _look_at_checks(found: Examination, declared: Sequence[Declared], measure: bool) -> None:
+    for one in declared:
+        gives = sorted(s.name for s in one.gives)
+        row: dict[str, Any] = {"name": one.name, "origin": one.origin, "gives": gives}
+        try:
+            made, unavailable = construct(gives, CheckSettings(), [one])
+        except PluginError as error:
+            found.checks.append(row | {"state": "unavailable", "cause": str(error)})
+            continue
         if unavailable:
             row |= {"state": "unavailable", "cause": str(unavailable[0].error)}
         elif made:
             effective = made[0].effective()
             row |= {"state": "ready", "runs": effective.name, "weights": dict(effective.weights)}
             if measure:
-                row["ms"] = _measured(made)
+                row["ms"], cause = _measured(made)
+                if cause:
+                    row |= {"state": "fails when it runs", "cause": cause}
         found.checks.append(row)
 
 
-def _measured(checks: Sequence[Any]) -> float:
-    """Median wall time in ms of three runs after a warm-up, on a harmless text and a 512×512 picture of noise."""
+def _measured(checks: Sequence[Check]) -> tuple[float, str]:
+    """Median wall time in ms of three runs after a warm-up, on a harmless text and a 512×512 picture of noise.
+
+    With the cause where a check gave no answer.
+    """
     rng = np.random.default_rng(0)
     picture = ImageInput((rng.integers(0, 255, (512, 512, 3), dtype=np.uint8),), role=Role.REFERENCE)
     request = Request((TextInput("a lighthouse at dusk, oil on canvas"),), (picture,))
     runner = Runner(checks)
     stage = Stage.PROMPT if Stage.PROMPT in checks[0].stages else Stage.REFERENCE
-    times = []
+    times: list[float] = []
+    causes: list[str] = []
     for _ in range(4):
         begun = time.perf_counter()
-        runner.run([request], stage)
+        (said,) = runner.run([request], stage)
         times.append((time.perf_counter() - begun) * 1e3)
-    return float(np.median(times[1:]))
+        causes += said.failures.values()
+    return float(np.median(times[1:])), next(iter(causes), "")
 
 
-def _look_at_policies(found: Examination) -> None:
-    declared = declared_checks()
-    words = vocabulary(declared)
+def _look_at_policies(found: Examination, declared: Sequence[Declared], words: Vocabulary) -> None:
     for path in sorted(shipped_policies().glob("*.yaml")):
         if path.name.endswith(".test.yaml"):
             continue

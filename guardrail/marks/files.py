@@ -51,7 +51,9 @@ def encode_image(image: Image, format: str, label: Label | None, **params: Any) 
     if form == "JPEG" and plain.mode not in ("RGB", "L", "CMYK"):
         plain = plain.convert("RGB")
     if label is not None and form == "PNG":
-        info = params.pop("pnginfo", None) or PngInfo()
+        info = PngInfo()
+        # The caller's own chunks go along; its object stays as it is, or the next picture would carry this label.
+        info.chunks = list(getattr(params.get("pnginfo"), "chunks", ()))
         info.add_itxt("XML:com.adobe.xmp", xmp_packet(label).decode())
         for keyword, text in png_text(label).items():
             info.add_text(keyword, text)

@@ -5,6 +5,7 @@ Imported late, since it needs Pillow.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,13 @@ __all__ = ["GuardedImage", "guarded"]
 
 
 class GuardedImage(Image.Image):
-    """A PIL image with a label. Images derived from it (resized, converted, copied, pickled) keep the label."""
+    """A PIL image with a label.
+
+    Images that Pillow derives from it (resized, cropped, rotated, converted, filtered, copied, pickled) keep the label.
+    What is put together on a new canvas does not: `ImageOps.expand` and `pad`, `ImageEnhance.Brightness` and
+    `Contrast`, `Image.new` with `paste`, `Image.fromarray`. Their pixels still carry the watermark; give
+    `guardrail.save` the decision to have the metadata written again.
+    """
 
     guardrail_label: Label | None = None
 
@@ -25,24 +32,28 @@ class GuardedImage(Image.Image):
         """As PIL's own, with the label in the file.
 
         Raises:
-            MarkError: the format cannot carry a label (anything but PNG, JPEG, WebP and AVIF).
+            MarkError: the format cannot carry a label (anything but PNG, JPEG, WebP and AVIF), animated or not.
         """
-        if self.guardrail_label is None or params.get("save_all"):
+        if self.guardrail_label is None:
             super().save(fp, format, **params)
             return
-        name = format or Path(str(getattr(fp, "name", fp))).suffix
-        content = encode_image(self, name, self.guardrail_label, **params)
-        if hasattr(fp, "write"):
+        stream = hasattr(fp, "write")
+        # A stream may have no name, or a number for one.
+        name = getattr(fp, "name", "") if stream else os.fsdecode(fp)
+        suffix = Path(name).suffix if isinstance(name, str) else ""
+        content = encode_image(self, format or suffix, self.guardrail_label, **params)
+        if stream:
             fp.write(content)
         else:
-            Path(fp).write_bytes(content)
+            Path(name).write_bytes(content)
 
     def _new(self, im: Any) -> Any:
         # Pillow makes every derived image through this.
         return _adopt(cast(Any, super())._new(im), self.guardrail_label)
 
-    def copy(self) -> Any:
-        return _adopt(super().copy(), self.guardrail_label)
+    def transform(self, *args: Any, **kwargs: Any) -> Any:
+        # It draws on a new canvas, and so does rotate(), which is made of it.
+        return _adopt(super().transform(*args, **kwargs), self.guardrail_label)
 
     def __reduce__(self) -> Any:
         return _restore, (super().__getstate__(), self.guardrail_label)

@@ -24,6 +24,7 @@ _NAMESPACES = {
 }
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 LARGEST_XMP_BYTES = 65_536
+LONGEST_NAME = 256  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,18 @@ def label_for(decision: Decision, mark_id: str, *, system: str, system_version: 
         source = "compositeWithTrainedAlgorithmicMedia"
     return Label(
         source_type=source,
-        system=system,
-        system_version=system_version,
+        system=_words(system),
+        system_version=_words(system_version),
         created=decision.created,
         decision_id=decision.id,
         mark_id=mark_id,
         likeness=bool(decision.labels.get("likeness")),
     )
+
+
+def _words(text: str) -> str:
+    """The name of a generator as it can stand in XML and in a PNG chunk: one line, printable, of bounded length."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_NAME].strip()
 
 
 def xmp_packet(label: Label) -> bytes:
@@ -104,12 +110,16 @@ def png_text(label: Label) -> Mapping[str, str]:
 
 def read_xmp(packet: bytes) -> dict[str, str]:
     """The known properties of an XMP packet, by prefixed name; empty where there are none or it is no XML."""
-    if len(packet) > LARGEST_XMP_BYTES or b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
+    if len(packet) > LARGEST_XMP_BYTES:
         return {}
     try:
+        # In these formats it is UTF-8 always. Another encoding could hide a declaration from the line below.
+        text = packet.decode("utf-8-sig").strip("\x00 \n\r\t")
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            return {}
         # Entities are refused above, so there is nothing that could expand.
-        root = ElementTree.fromstring(packet.strip(b"\x00 \n\r\t"))  # noqa: S314
-    except ElementTree.ParseError:
+        root = ElementTree.fromstring(text)  # noqa: S314
+    except (ElementTree.ParseError, UnicodeDecodeError):
         return {}
     names = {f"{{{uri}}}": f"{prefix}:" for prefix, uri in _NAMESPACES.items()}
     found: dict[str, str] = {}

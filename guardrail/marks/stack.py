@@ -43,6 +43,11 @@ class MarkStack:
     def warmup(self) -> None:
         self._mark(self._keyring.active)
 
+    @property
+    def keys(self) -> int:
+        """How many keys marks are read with."""
+        return len(self._keyring.ids)
+
     def mark_id(self, decision_id: str) -> str:
         """The 60-bit id (15 hex digits) that belongs to a decision."""
         subkey = self._keyring.derive("marks/ids")
@@ -57,7 +62,8 @@ class MarkStack:
         """Mark an (H, W, 3) image, uint8 or float in 0..1, and read the mark back.
 
         Raises:
-            MarkError: the image is too small, or its mark cannot be read back even when it is made stronger.
+            MarkError: the image is too small, is none that the watermark knows, or its mark cannot be read back even
+                when it is made stronger.
         """
         mark = self._mark(self._keyring.active)
         height, width = pixels.shape[:2]
@@ -65,7 +71,11 @@ class MarkStack:
             raise MarkError(f"an image of {width}×{height} pixels is too small for the watermark")
         payload = MARK_VERSION << 60 | int(mark_id, 16)
         for boost in (0.0, RETRY_DB):
-            marked: NDArray[np.generic] = mark.embed(pixels, payload, boost_db=boost)
+            try:
+                marked: NDArray[np.generic] = mark.embed(pixels, payload, boost_db=boost)
+            except ValueError as error:
+                # Shape, type or range: an output that cannot be marked is refused like any other.
+                raise MarkError(f"the image cannot carry the watermark: {error}") from None
             # Read as a file would hold it: eight bits a channel. The mark is where it was put: no search.
             seen = mark.detect(_eight_bits(marked), search=False)
             if seen.verdict == "payload" and seen.payload == payload:

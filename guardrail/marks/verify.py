@@ -12,11 +12,14 @@ from guardrail.keys import Keyring
 from guardrail.marks.files import label_of, read_file_label
 from guardrail.marks.label import SOURCE_TYPES
 from guardrail.marks.stack import MARK_VERSION, MarkStack
-from guardrail.media import decode_image, from_array, from_pil
+from guardrail.media import ImageInput, Limits, decode_image, from_array, from_pil
 from guardrail.media.arrays import is_array, is_pil
+from guardrail.media.decode import read_content
 
 __all__ = ["Layer", "Verification", "verify_image"]
 
+# Pixels; below, there is nothing to look for a watermark in.
+_SMALLEST_SIDE = 2
 _AI_SOURCES = frozenset(
     SOURCE_TYPES + word
     for word in (
@@ -68,7 +71,8 @@ class Verification:
     @property
     def mark_id(self) -> str:
         """The id in the watermark, in hex; it leads to the record of the decision. Empty when not read."""
-        return next((layer.says.get("mark id", "") for layer in self.layers if layer.name == "watermark"), "")
+        read = (layer for layer in self.layers if layer.name == "watermark" and layer.verdict == "found")
+        return next((layer.says.get("mark id", "") for layer in read), "")
 
     @property
     def summary(self) -> str:
@@ -97,10 +101,12 @@ def verify_image(source: Any, keyring: Keyring) -> Verification:
     stack = MarkStack(keyring)
     if isinstance(source, str) and "://" in source:
         raise InputError("a URL is not fetched; download the file and verify that")
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
     if isinstance(source, str | Path | bytes):
-        content = source if isinstance(source, bytes) else None
-        image = decode_image(source)
-        content = content if content is not None else Path(str(source)).read_bytes()
+        # Read once: what is decoded is what the metadata is read from.
+        content = read_content(source, "image", Limits())
+        image = decode_image(content)
         return Verification((_watermark(stack, image), *_file_layers(read_file_label(content))))
     if is_pil(source):
         label = label_of(source)
@@ -112,12 +118,17 @@ def verify_image(source: Any, keyring: Keyring) -> Verification:
     raise InputError(f"{type(source).__name__} is no image; give a path, bytes, a PIL image, an array or a tensor")
 
 
-def _watermark(stack: MarkStack, image: Any) -> Layer:
+def _watermark(stack: MarkStack, image: ImageInput) -> Layer:
+    views = [pixels for _, pixels in image.views() if min(pixels.shape[:2]) >= _SMALLEST_SIDE]
+    if not views:
+        return Layer("watermark", "not applicable")
     key, found = max(
-        (stack.detect(pixels) for _, pixels in image.views()),
+        (stack.detect(pixels) for pixels in views),
         key=lambda kd: ({"payload": 2, "marked": 1, "none": 0}[kd[1].verdict], kd[1].statistic),
     )
-    rate, statistic = float(found.false_positive_rate), float(found.statistic)
+    # Each key and each view was another chance to be wrong (union bound).
+    rate = min(1.0, float(found.false_positive_rate) * len(views) * stack.keys)
+    statistic = float(found.statistic)
     if found.verdict == "payload" and found.payload is not None:
         version, number = found.payload >> 60, found.payload & (1 << 60) - 1
         says = {"mark id": f"{number:015x}", "key": key, "version": str(version)}

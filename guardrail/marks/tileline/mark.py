@@ -79,7 +79,7 @@ class TileLine:
 
         Returns:
             Same shape and dtype; floats are not quantised. Whether the mark can be read back is for the caller to
-            find out: it cannot in a picture that is black or white all over.
+            find out: noise over the whole range of values drowns it.
 
         Raises:
             ValueError: not such an image, payload or strength.
