@@ -56,8 +56,8 @@ def _folds() -> dict[str, str]:
     # Letters with hooks, bars and tails, and those that upside-down writing borrows.
     table |= dict(
         zip(
-            "ƀɓƃɕƈȼɖɗƌȡɇǝəɟɠǥɦɥⱨɨᴉɉƙʞⱪɭɫƚⱡɱɯɲɳƞŋɵɔƥɋɼɽɍɹʂȿʈƫʇʉʌⱱⱳʍƴɏʎƶʐʑɀⱬⱥɐ",
-            "bbbcccddddeeefgghhhiijkkkllllmmnnnnoopqrrrrsstttuvvwwyyyzzzzzaa",
+            "ƀɓƃɕƈȼɖɗƌȡɇǝəɟɠǥɦɥⱨɨᴉɉƙʞⱪɭɫƚⱡɱɯɲɳƞŋɵɔƥɋɼɽɾɍɹʂȿʈƫʇʉʌⱱⱳʍƴɏʎƶʐʑɀⱬⱥɐ",
+            "bbbcccddddeeefgghhhiijkkkllllmmnnnnoopqrrrrrsstttuvvwwyyyzzzzzaa",
             strict=True,
         )
     )

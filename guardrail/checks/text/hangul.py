@@ -56,12 +56,14 @@ def compose_jamo(text: str) -> tuple[str, list[int]]:
             origin.append(start)
             i += 1
             continue
-        # A consonant before a vowel begins the next syllable, and one that is repeated is laughter (ㅋㅋ), no tail.
+        # A consonant before a vowel begins the next syllable, and one that is repeated is laughter (ㅋㅋ), no tail,
+        # unless a vowel follows (ㅅㅜㅇㅇㅣ).
         tail, used = _pair(text, i, _TWO_TAILS)
         if used == 2 and text[i + 2 : i + 3] in _VOWELS:
             tail, used = text[i], 1
         after = text[i + used : i + used + 1]
-        if tail in _TAILS and after not in _VOWELS and after != tail:
+        laughter = after == tail and text[i + used + 1 : i + used + 2] not in _VOWELS
+        if tail in _TAILS and after not in _VOWELS and not laughter:
             code += _TAILS[tail]
             i += used
         out.append(chr(code))

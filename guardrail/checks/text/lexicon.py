@@ -9,11 +9,11 @@ not counted.
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
 
 from guardrail.checks.text.characters import INDIC, UNSPACED
 from guardrail.checks.text.normalise import View, plain
@@ -22,10 +22,11 @@ from guardrail.checks.text.wordlists import Section, WordList, common_words
 __all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "tokens_of"]
 
 _TOKEN = re.compile(
-    rf"[^\W_{UNSPACED}{INDIC}]+|[{UNSPACED}]+|[{INDIC}]+|[,;:!?()\[\]\n|，。；：！？、]|(?<=\w{{4}})\.(?=\s|$)"
+    rf"[^\W_{UNSPACED}{INDIC}]+|[{UNSPACED}]+|[{INDIC}]+|[,;:!?()\[\]|，。；：！？、]|(?<=\w{{4}})\.(?=\s|$)"
 )
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]")
+_SPLITTERS = frozenset("._-*/|~+·•")
 # Short words of other languages in the Latin script, which stand beside each other by chance (Spanish "por no").
 _SHORT_FOREIGN = frozenset(
     """a al am an ana au ba ca che chi cho co con cu da de del den der des di do du e el em en er es est et eu fa fe fi
@@ -63,7 +64,7 @@ class Intervals:
         ordered = sorted(ranges)
         self._starts = [a for a, _ in ordered]
         # The furthest end of all ranges that begin here or before.
-        self._reach = list(accumulate((b for _, b in ordered), max))
+        self._reach = list(itertools.accumulate((b for _, b in ordered), max))
 
     def cover(self, start: int, end: int) -> bool:
         at = bisect.bisect_right(self._starts, start)
@@ -87,7 +88,7 @@ class TokenText:
         self.joined = " ".join(words)
         self.unspaced = not view.text.isascii() and _UNSPACED.search(view.text) is not None
         # Where each word begins in `joined`.
-        self._starts = list(accumulate((len(w) + 1 for w in words), initial=0))[:-1]
+        self._starts = list(itertools.accumulate((len(w) + 1 for w in words), initial=0))[:-1]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Range in the original text behind ``joined[start:end]``."""
@@ -119,6 +120,8 @@ class Lexicon:
         self._loosest = loosest_disguised
         self._words: dict[str, list[tuple[tuple[str, ...], Term]]] = {}
         self._unspaced: dict[str, list[tuple[str, bool, bool, Term]]] = {}
+        # Phrases of scripts that need no spaces, by their letters: 가슴노출 for 가슴 노출.
+        self._phrases: dict[str, Term] = {}
         self._strong: dict[str, Term] = {}
         self._spaced_patterns: list[tuple[re.Pattern[str], Term]] = []
         self._unspaced_patterns: list[tuple[re.Pattern[str], Term]] = []
@@ -133,6 +136,8 @@ class Lexicon:
                 context[_is_unspaced(word)].append(re.escape(plain(word).text))
         for entries in self._words.values():
             entries.sort(key=lambda e: -len(e[0]))
+        joined = sorted(map(re.escape, self._phrases), key=len, reverse=True)
+        self._joined_phrase = re.compile(rf"(?<![가-힣])(?:{'|'.join(joined)})") if joined else None
         self._spaced_exempt, self._unspaced_exempt = _either(exempt[0], words=True), _either(exempt[1], words=False)
         self._spaced_context, self._unspaced_context = _either(context[0], words=True), _either(context[1], words=False)
 
@@ -149,6 +154,8 @@ class Lexicon:
             text = plain(line.removeprefix("^").removesuffix("$")).text
             if _is_unspaced(text):
                 self._unspaced.setdefault(text[0], []).append((text, head, tail, term))
+                if " " in text and not head and not tail:
+                    self._phrases.setdefault(text.replace(" ", ""), term)
                 continue
             tokens = tuple(m[0] for m in _TOKEN.finditer(text))
             self._words.setdefault(tokens[0], []).append((tokens[1:], term))
@@ -219,9 +226,18 @@ class Lexicon:
             pair = words[i] + words[i + 1]
             triple = pair + words[i + 2] if i + 2 < len(words) else ""
             for count, joined in ((2, pair), (3, triple)):
-                if joined in strong and not _ordinary(words, i, i + count):
+                if joined in strong and not self._by_chance(tokens, i, i + count):
                     span = tokens.spans[i][0], tokens.spans[i + count - 1][1]
                     yield Hit(*view.original(*span), strong[joined], (*view.undone, "split"))
+
+    @staticmethod
+    def _by_chance(tokens: TokenText, start: int, end: int) -> bool:
+        """Whether the pieces are words of their own. A mark instead of a space ("nu_de") is put there on purpose, but
+        a forgotten space after a full stop is not, so ordinary English words stay what they are."""
+        gaps = [tokens.view.text[a[1] : b[0]] for a, b in itertools.pairwise(tokens.spans[start:end])]
+        if gaps and all(gap in _SPLITTERS for gap in gaps):
+            return all(w in common_words() for w in tokens.words[start:end])
+        return _ordinary(tokens.words, start, end)
 
     def _character_matches(self, view: View) -> Iterator[Hit]:
         text = view.text
@@ -235,6 +251,9 @@ class Lexicon:
                 if tail and end < len(text) and _same_run(text[end], text[end - 1]):
                     continue
                 yield Hit(*view.original(i, end), term, view.undone)
+        if self._joined_phrase is not None:
+            for match in self._joined_phrase.finditer(text):
+                yield Hit(*view.original(*match.span()), self._phrases[match[0]], view.undone)
 
 
 def _is_unspaced(text: str) -> bool:

@@ -8,6 +8,7 @@ characters are left out, and artists where they are named for a style.
 from __future__ import annotations
 
 import bisect
+import re
 from collections.abc import Sequence
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
@@ -20,6 +21,10 @@ from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, ItemValue, SignalSpec, Stage
 
 __all__ = ["PersonTextCheck"]
+
+# A handle, "@jane.doe_99": begins with a letter, has three in a row; no e-mail address, no "@50mm".
+_HANDLE = re.compile(r"(?<![\w@.])@(?=[\w.]*[a-z]{3})[a-z_][\w.]{2,29}")
+_HANDLE_MATCH = 0.6
 
 
 class PersonTextCheck:
@@ -55,8 +60,12 @@ class PersonTextCheck:
         return SignalValues({"prompt.persons": items}, tuple(spans))
 
     def _spans(self, index: int, text: str) -> list[Span]:
-        found: list[Span] = []
-        for view in read(text):
+        views = read(text)
+        found = [
+            Span(index, *views[0].original(*handle.span()), "person", "private", _HANDLE_MATCH)
+            for handle in _HANDLE.finditer(views[0].text)
+        ]
+        for view in views:
             names = list(self._names.find(view, text))
             styles = Intervals((n.start, n.end) for n in names if n.style)
             spans = [

@@ -1,0 +1,78 @@
+"""A reading of a text with its map back to the original."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["View", "substitute"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A readable text.
+
+    Args:
+        text: canonical lower-case characters.
+        origin: for each of them the index of the (first) original character behind it.
+        end: for each of them the index after the last original character behind it.
+        undone: the disguises that were undone to get here; empty for the plain reading.
+    """
+
+    text: str
+    origin: Sequence[int]
+    end: Sequence[int]
+    undone: tuple[str, ...] = ()
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """The half-open range of original characters behind ``text[start:end]``."""
+        return self.origin[start], self.end[end - 1]
+
+
+def substitute(
+    view: View, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str | None], name: str
+) -> View | None:
+    """A view in which matches are replaced by what `change` gives; ``None`` if nothing changed.
+
+    The new characters point at the letters that they stand for, or share the characters of their match out in order.
+    """
+    text: list[str] = []
+    origin: list[int] = []
+    end: list[int] = []
+    at = 0
+    for match in pattern.finditer(view.text):
+        new = change(match)
+        if new is None or new == match[0]:
+            continue
+        a, b = match.span()
+        text += [view.text[at:a], new]
+        origin.extend(view.origin[at:a])
+        end.extend(view.end[at:a])
+        for first, last in _sources(match[0], new):
+            origin.append(view.origin[a + first])
+            end.append(view.end[a + last])
+        at = b
+    if not text:
+        return None
+    text.append(view.text[at:])
+    origin.extend(view.origin[at:])
+    end.extend(view.end[at:])
+    undone = view.undone if view.undone[-1:] == (name,) else (*view.undone, name)
+    return View("".join(text), origin, end, undone)
+
+
+def _sources(old: str, new: str) -> list[tuple[int, int]]:
+    """For each character of `new` the first and last character of `old` behind it."""
+    letters = [i for i, c in enumerate(old) if c.isalnum() or c in "@$"]
+    if len(new) != len(old) and len(letters) == sum(c != " " for c in new):
+        # Letters were joined and cut into words: each is still itself, and a space belongs to the letter before it.
+        sources: list[tuple[int, int]] = []
+        following = iter(letters)
+        for c in new:
+            at = next(following) if c != " " else sources[-1][1] if sources else 0
+            sources.append((at, at))
+        return sources
+    cuts = [k * len(old) // max(1, len(new)) for k in range(len(new) + 1)]
+    return [(min(x, len(old) - 1), max(y - 1, x)) for x, y in itertools.pairwise(cuts)]
