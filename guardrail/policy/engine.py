@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from guardrail.decision import Action, ActionSpec, Leaf, PolicyRef, Reason, ReasonKind, Verdict
 from guardrail.policy.conditions import Collect, Signals, compile_condition
 from guardrail.policy.merge import merge
-from guardrail.policy.model import SEVERITIES, AllOf, Always, AnyOf, Condition, Not, Policy, Rule
+from guardrail.policy.model import SEVERITIES, Always, Policy, Rule, signals_of
 from guardrail.policy.probes import Outcome
 from guardrail.signals import SignalValue, Stage
 
@@ -91,7 +91,7 @@ class BuiltinEngine:
     def needs(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
         for rule in self.policy.rules:
-            for signal in dict.fromkeys(_signals(rule.when)):
+            for signal in dict.fromkeys(signals_of(rule.when)):
                 found.setdefault(signal, []).append(rule.id)
         return {signal: tuple(rules) for signal, rules in found.items()}
 
@@ -217,14 +217,3 @@ def _failure(cause: str, stage: Stage, rule: str = "") -> Reason:
 def _refused(cause: str, stage: object) -> Verdict:
     reason = _failure(cause, stage if isinstance(stage, Stage) else Stage.PROMPT)
     return Verdict(Action.BLOCK, (_BLOCK,), (reason,))
-
-
-def _signals(condition: Condition) -> Iterable[str]:
-    """The signals that a condition reads, in its order."""
-    if isinstance(condition, AllOf | AnyOf):
-        for part in condition.parts:
-            yield from _signals(part)
-    elif isinstance(condition, Not):
-        yield from _signals(condition.part)
-    elif not isinstance(condition, Always):
-        yield condition.signal

@@ -48,9 +48,14 @@ class Findings:
         if len(self._found) < MAX_FINDINGS:
             self.add(code, at, f"unknown {what} {shown(word)}", near(word, known))
 
+    def include(self, others: Iterable[Finding]) -> None:
+        """Take over the remarks about a file that this one is made of; they keep their own path."""
+        known = {str(f) for f in self._found}
+        self._found += [f for f in others if str(f) not in known][: MAX_FINDINGS - len(self._found)]
+
     def in_order(self) -> tuple[Finding, ...]:
-        """The remarks in the order of the file."""
-        return tuple(sorted(self._found, key=lambda f: (f.line, f.column, f.code)))
+        """The remarks in the order of the file, those about files that it is made of last."""
+        return tuple(sorted(self._found, key=lambda f: (f.path != self.path, f.path, f.line, f.column, f.code)))
 
     @property
     def any_error(self) -> bool:

@@ -68,9 +68,10 @@ def warnings_of(policy: Policy) -> tuple[Finding, ...]:
     except OSError:  # moved since it was loaded: the remarks stay right, only without the lines to show
         text = ""
     findings = Findings(policy.path, text)
-    _unmarked(policy, findings)
+    if policy.kind != "pack":  # what marks the outputs stands in the policy that names the pack
+        _unmarked(policy, findings)
     _unused(policy, findings)
-    for rule in policy.rules:
+    for rule in _own(policy):
         _idle_stages(rule, policy, findings)
         _waiting(rule, policy, findings)
         if rule.shadow:
@@ -82,6 +83,11 @@ def warnings_of(policy: Policy) -> tuple[Finding, ...]:
                 warning=True,
             )
     return findings.in_order()
+
+
+def _own(policy: Policy) -> Iterator[Rule]:
+    """The rules that stand in the file itself or are overridden there: remarks about others belong to their files."""
+    return (rule for rule in policy.rules if rule.path in ("", policy.path))
 
 
 def _unmarked(policy: Policy, findings: Findings) -> None:
@@ -150,8 +156,11 @@ def _waiting(rule: Rule, policy: Policy, findings: Findings) -> None:
 
 def _untested(policy: Policy) -> tuple[Finding, ...]:
     findings = Findings(policy.path)
+    if policy.kind == "deployment":
+        return ()  # it has no tests: those of its policy are run there
     report = run_tests(policy, BuiltinEngine(policy), cases=load_cases(policy))
-    for rule_id in report.never_fired:
+    own = {rule.id for rule in _own(policy)}
+    for rule_id in (r for r in report.never_fired if r in own):
         rule = policy.rule(rule_id)
         findings.add(
             "GP105",

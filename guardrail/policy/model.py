@@ -5,7 +5,7 @@ Conditions are NamedTuples and not frozen dataclasses: they are as immutable and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -28,8 +28,10 @@ __all__ = [
     "Quantifier",
     "Rule",
     "ScoreTest",
+    "Terms",
     "Test",
     "WordTest",
+    "signals_of",
 ]
 
 SEVERITIES = ("info", "low", "medium", "high", "critical")
@@ -80,12 +82,14 @@ class AllOf(NamedTuple):
     """Holds when every part holds."""
 
     parts: tuple[Condition, ...]
+    word: str = "all"  # tuples of the same content are equal, whatever their class: this tells the two apart
 
 
 class AnyOf(NamedTuple):
     """Holds when at least one part holds."""
 
     parts: tuple[Condition, ...]
+    word: str = "any"
 
 
 class Not(NamedTuple):
@@ -101,6 +105,17 @@ class Always(NamedTuple):
 Condition = AllOf | AnyOf | Not | Compare | ListTest | Always
 
 
+def signals_of(condition: Condition) -> Iterator[str]:
+    """The signals that a condition reads, in its order, as often as it reads them."""
+    if isinstance(condition, AllOf | AnyOf):
+        for part in condition.parts:
+            yield from signals_of(part)
+    elif isinstance(condition, Not):
+        yield from signals_of(condition.part)
+    elif not isinstance(condition, Always):
+        yield condition.signal
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule, with what the file says for all rules already worked in.
@@ -110,7 +125,8 @@ class Rule:
         mode: ``shadow`` only watches. Always ``enforce`` when locked.
         on_missing: what an unknown condition amounts to when the rule alters or blocks. Always ``block`` when locked.
         message: key into the policy's messages, or empty.
-        line, column: where it begins in the file.
+        line, column: where it begins in the file `path`, or where that file overrides it.
+        says: the keys that stand in the file for this rule; the others have the value that the file gives to all.
     """
 
     id: str
@@ -125,6 +141,8 @@ class Rule:
     refs: tuple[str, ...] = ()
     line: int = 0
     column: int = 0
+    path: str = ""
+    says: frozenset[str] = frozenset()
 
     @property
     def shadow(self) -> bool:
@@ -166,18 +184,34 @@ class Case(NamedTuple):
         return self.prompt is not None or self.image is not None
 
 
-@dataclass(frozen=True)
-class Policy:
-    """A rule file that loaded.
+class Terms(NamedTuple):
+    """What a deployment adds to the word lists: data, not rules.
 
     Attributes:
-        ref: id, version, mode, and the sha256 of the bytes of the file.
+        names: people to protect.
+        words: phrases that ask for something sexual, with the score that they give.
+        exempt: phrases that are harmless here, such as a brand. No locked rule is told of them.
+    """
+
+    names: tuple[str, ...] = ()
+    words: tuple[tuple[str, float], ...] = ()
+    exempt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A rule file that loaded, with everything that it extends worked in.
+
+    Attributes:
+        ref: id, version, mode, and the sha256 of the bytes of the file (of all files where it is made of several).
         thresholds: family → name → number in 0..1.
         messages: key → language → text.
         cases: the tests that stand in the file itself.
         vocabulary, actions: what the names in it were checked against.
         path: the file as the author named it.
         places: where things stand in the file, as ``thresholds.sexual.explicit`` → (line, column).
+        kind: a `pack` only adds to other policies; a `deployment` only sets thresholds, mode and terms of one.
+        sources: every file that it is made of, its own first.
     """
 
     ref: PolicyRef
@@ -189,6 +223,9 @@ class Policy:
     actions: Mapping[str, ActionKind]
     path: str
     places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    kind: Literal["policy", "pack", "deployment"] = "policy"
+    sources: tuple[str, ...] = ()
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def id(self) -> str:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, cast
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, cast
 
 from guardrail.decision import ActionKind
 from guardrail.policy.findings import near, shown
-from guardrail.policy.model import SEVERITIES, Rule
+from guardrail.policy.model import SEVERITIES, Rule, signals_of
 from guardrail.policy.nodes import Hole, Node, Scalar
-from guardrail.policy.schema import RULE, Fields, Reader
+from guardrail.policy.schema import OVERRIDE, RULE, Fields, Reader
 from guardrail.policy.then import read_actions
 from guardrail.policy.when import ConditionReader
 from guardrail.signals import Stage
 
-__all__ = ["Defaults", "RuleReader", "read_mode", "read_on_missing", "read_stages"]
+__all__ = ["Defaults", "Mode", "RuleReader", "read_mode", "read_on_missing", "read_stages"]
 
 Mode = Literal["enforce", "shadow"]
 OnMissing = Literal["block", "ignore"]
 
 
 class Defaults(NamedTuple):
-    """What the file says for every rule that says nothing itself."""
+    """What the file says for every rule that says nothing itself; None where it says nothing either."""
 
-    mode: Mode = "enforce"
-    on_missing: OnMissing = "block"
+    mode: Mode | None = None
+    on_missing: OnMissing | None = None
 
 
 class RuleReader:
@@ -65,20 +66,62 @@ class RuleReader:
         if fields is None:
             return None
         rule_id = self._id(fields)
-        at = read_stages(fields["at"].value, self._reader) if "at" in fields else frozenset[Stage]()
-        when = self._conditions.read(fields["when"].value, at) if "when" in fields else None
-        then = read_actions(fields["then"].value, at, self._kinds, self._reader) if "then" in fields else ()
-        locked = bool("locked" in fields and self._reader.flag(fields["locked"].value, "`locked`"))
-        mode = self._mode(fields, locked)
-        on_missing = self._on_missing(fields, locked)
-        severity = "medium"
-        if "severity" in fields:
-            severity = self._reader.word(fields["severity"].value, "`severity`", SEVERITIES) or severity
-        message = self._message(fields)
-        refs = self._refs(fields)
-        if rule_id is None or not at or when is None or not then:
+        said = self._said(fields, frozenset(), locked=False)
+        if rule_id is None or not said["at"] or said["when"] is None or not said["then"]:
             return None
-        return Rule(rule_id, at, when, then, locked, severity, mode, on_missing, message, refs, node.line, node.column)
+        defaults: dict[str, Any] = {"mode": "enforce", "on_missing": "block"}
+        if not said.get("locked"):
+            defaults |= {k: v for k, v in self._defaults._asdict().items() if v is not None}
+        place = {"line": node.line, "column": node.column, "path": self._findings.path, "says": frozenset(fields)}
+        return Rule(**{**defaults, **said, **place, "id": rule_id})
+
+    def override(self, rule: Rule, node: Node) -> Rule:
+        """An inherited rule with what an `override` of it says; what does not fit is noted and left as it was."""
+        fields = self._reader.fields(node, OVERRIDE)
+        if not fields:
+            return rule
+        said = self._said(fields, rule.at, locked=rule.locked)
+        if "when" not in fields:
+            self._reach(rule, said.get("at") or rule.at, fields)
+        given = {k: v for k, v in said.items() if k in fields and v not in (None, (), frozenset())}
+        given |= {"line": node.line, "column": node.column, "path": self._findings.path}
+        return replace(rule, **given, says=rule.says | fields.keys())
+
+    def _said(self, fields: Fields, at: frozenset[Stage], *, locked: bool) -> dict[str, Any]:
+        """What the keys of a rule say; `at` are the stages of the rule that is overridden, if one is."""
+        stages = read_stages(fields["at"].value, self._reader) if "at" in fields else at
+        said: dict[str, Any] = {"at": stages, "when": None, "then": ()}
+        if "when" in fields:
+            said["when"] = self._conditions.read(fields["when"].value, stages)
+        if "then" in fields:
+            said["then"] = read_actions(fields["then"].value, stages, self._kinds, self._reader)
+        if "locked" in fields:
+            said["locked"] = bool(self._reader.flag(fields["locked"].value, "`locked`"))
+        locked = locked or said.get("locked", False)
+        if "mode" in fields:
+            said["mode"] = self._mode(fields, locked)
+        if "on_missing" in fields:
+            said["on_missing"] = self._on_missing(fields, locked)
+        if "severity" in fields:
+            said["severity"] = self._reader.word(fields["severity"].value, "`severity`", SEVERITIES) or "medium"
+        if "message" in fields:
+            said["message"] = self._message(fields)
+        if "refs" in fields:
+            said["refs"] = self._refs(fields)
+        return said
+
+    def _reach(self, rule: Rule, at: frozenset[Stage], fields: Fields) -> None:
+        """An override of `at` alone must leave the rule what its condition reads."""
+        last = max(at, key=lambda stage: stage.position)
+        for name in dict.fromkeys(signals_of(rule.when)):
+            stage = self._conditions.stage_of(name)
+            if stage is not None and stage.position > last.position and "at" in fields:
+                self._findings.add(
+                    "GP040",
+                    fields["at"].value,
+                    f"{name} is not known yet at {last}: it is measured at {stage}",
+                    f"add {stage} to `at`, or override `when` as well",
+                )
 
     def _id(self, fields: Fields) -> str | None:
         if "id" not in fields:
@@ -94,20 +137,20 @@ class RuleReader:
         return rule_id
 
     def _mode(self, fields: Fields, locked: bool) -> Mode:
-        mode = read_mode(fields, self._reader, self._defaults.mode)
+        mode = read_mode(fields, self._reader) or "enforce"
         if not locked:
             return mode
-        if mode == "shadow" and "mode" in fields:
+        if mode == "shadow":
             self._findings.add(
                 "GP061", fields["mode"].value, "a locked rule always acts: it cannot be in shadow mode", "remove `mode`"
             )
         return "enforce"
 
     def _on_missing(self, fields: Fields, locked: bool) -> OnMissing:
-        on_missing = read_on_missing(fields, self._reader, self._defaults.on_missing)
+        on_missing = read_on_missing(fields, self._reader) or "block"
         if not locked:
             return on_missing
-        if on_missing == "ignore" and "on_missing" in fields:
+        if on_missing == "ignore":
             self._findings.add(
                 "GP060",
                 fields["on_missing"].value,
@@ -117,8 +160,6 @@ class RuleReader:
         return "block"
 
     def _message(self, fields: Fields) -> str:
-        if "message" not in fields:
-            return ""
         node = fields["message"].value
         key = self._reader.text(node, "`message`") or ""
         if key and key not in self._messages:
@@ -128,8 +169,6 @@ class RuleReader:
         return key
 
     def _refs(self, fields: Fields) -> tuple[str, ...]:
-        if "refs" not in fields:
-            return ()
         words = (self._reader.text(n, "a reference") for n in self._reader.one_or_many(fields["refs"].value))
         return tuple(w for w in words if w)
 
@@ -151,15 +190,15 @@ def read_stages(node: Node, reader: Reader) -> frozenset[Stage]:
     return frozenset(stages)
 
 
-def read_mode(fields: Fields, reader: Reader, default: Mode) -> Mode:
-    """`mode` of a rule or of the file."""
+def read_mode(fields: Fields, reader: Reader) -> Mode | None:
+    """`mode` of a rule or of the file; None where it does not say."""
     if "mode" not in fields:
-        return default
-    return cast(Mode, reader.word(fields["mode"].value, "`mode`", ("enforce", "shadow")) or default)
+        return None
+    return cast(Mode | None, reader.word(fields["mode"].value, "`mode`", ("enforce", "shadow")))
 
 
-def read_on_missing(fields: Fields, reader: Reader, default: OnMissing) -> OnMissing:
-    """`on_missing` of a rule or of the file."""
+def read_on_missing(fields: Fields, reader: Reader) -> OnMissing | None:
+    """`on_missing` of a rule or of the file; None where it does not say."""
     if "on_missing" not in fields:
-        return default
-    return cast(OnMissing, reader.word(fields["on_missing"].value, "`on_missing`", ("block", "ignore")) or default)
+        return None
+    return cast(OnMissing | None, reader.word(fields["on_missing"].value, "`on_missing`", ("block", "ignore")))

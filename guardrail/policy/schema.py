@@ -12,7 +12,21 @@ from typing import NamedTuple
 from guardrail.policy.findings import Findings, near, shown
 from guardrail.policy.nodes import Hole, Map, Node, Scalar, Seq
 
-__all__ = ["CASE", "EXPECT", "FILE", "HEAD", "RULE", "TEST_FILE", "Entry", "Fields", "Keys", "Reader"]
+__all__ = [
+    "CASE",
+    "DEPLOYMENT",
+    "EXPECT",
+    "FILE",
+    "HEAD",
+    "OVERRIDE",
+    "RULE",
+    "TEST_FILE",
+    "WORDS",
+    "Entry",
+    "Fields",
+    "Keys",
+    "Reader",
+]
 
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?|\.[0-9]{1,20}")
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
@@ -21,26 +35,27 @@ MAX_TEXT = 2_000
 
 
 class Keys(NamedTuple):
-    """The keys of one kind of mapping. `later` are those that a coming version understands."""
+    """The keys of one kind of mapping."""
 
     where: str
     allowed: tuple[str, ...]
     required: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
 
 
 FILE = Keys(
     "the file",
-    ("policy", "mode", "on_missing", "thresholds", "rules", "messages", "tests"),
-    ("policy", "rules"),
-    ("extends", "packs", "override"),
+    ("policy", "extends", "packs", "mode", "on_missing", "thresholds", "rules", "override", "messages", "tests"),
+    ("policy",),
 )
-HEAD = Keys("`policy`", ("id", "version"), ("id", "version"), ("kind", "engine", "changelog"))
+DEPLOYMENT = Keys("a deployment file", ("policy", "mode", "thresholds", "names", "words", "exempt"), ("policy",))
+WORDS = Keys("`words`", ("explicit", "suggestive"))
+HEAD = Keys("`policy`", ("id", "version", "kind", "engine", "changelog"), ("id", "version"))
 RULE = Keys(
     "a rule",
     ("id", "at", "when", "then", "locked", "severity", "mode", "on_missing", "message", "refs"),
     ("id", "at", "when", "then"),
 )
+OVERRIDE = Keys("an override", tuple(key for key in RULE.allowed if key != "id"))
 TEST_FILE = Keys("a test file", ("tests",), ("tests",))
 CASE = Keys("a test", ("name", "given", "prompt", "image", "expect", "todo"), ("name", "expect"))
 EXPECT = Keys("`expect`", ("decision", "rules", "actions", "because"), ("decision",))
@@ -71,10 +86,6 @@ class Reader:
         for key, value in mapping.entries:
             if key.text in keys.allowed:
                 found[key.text] = Entry(key, value)
-            elif key.text in keys.later:
-                self.findings.add(
-                    "GP021", key, f"this version of guardrail does not have {shown(key.text)}", "remove it, or update"
-                )
             else:
                 self.findings.unknown("GP020", key, f"key in {keys.where}:", key.text, keys.allowed)
         for name in keys.required:

@@ -49,6 +49,10 @@ class ConditionReader:
             return Always()
         return self._condition(node)
 
+    def stage_of(self, signal: str) -> Stage | None:
+        """The stage at which a known signal is measured; None for what is known from the start."""
+        return self._vocabulary[signal].stage
+
     def _condition(self, node: Node) -> Condition | None:
         if isinstance(node, Seq):
             self._findings.add(
