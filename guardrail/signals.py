@@ -217,6 +217,14 @@ CORE = Vocabulary(
                 "stricter",
             ),
             SignalSpec(
+                "prompt.sexual_exempted",
+                Stage.PROMPT,
+                Score("sexual"),
+                "As prompt.sexual, but without the phrases that a deployment exempts. Where there are any, unlocked "
+                "rules read this one in the place of prompt.sexual.",
+                "stricter",
+            ),
+            SignalSpec(
                 "prompt.minor",
                 Stage.PROMPT,
                 Score("minor"),

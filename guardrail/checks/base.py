@@ -44,6 +44,8 @@ class CheckSettings:
         insightface_pack: absolute path of a local insightface pack folder.
         gallery: enrolled identities, or ``None``.
         threads: per model session.
+        words: phrases of the deployment's own that ask for something sexual, with their score in 0..1.
+        exempt: phrases that are harmless in this deployment; they lower ``prompt.sexual_exempted`` only.
     """
 
     names: tuple[str, ...] = ()
@@ -51,6 +53,8 @@ class CheckSettings:
     insightface_pack: str = ""
     gallery: Any = None
     threads: int = 1
+    words: tuple[tuple[str, float], ...] = ()
+    exempt: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -7,20 +7,32 @@ compared with what has become of it, whatever the route: it must be proven to de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from guardrail.decision import ActionKind
 from guardrail.policy.compare import loosenings
 from guardrail.policy.findings import Findings, Place, near, shown
-from guardrail.policy.model import AllOf, AnyOf, Compare, Condition, ListTest, Not, Policy, Rule, ScoreTest, Test
+from guardrail.policy.model import (
+    AllOf,
+    Always,
+    AnyOf,
+    Compare,
+    Condition,
+    ListTest,
+    Not,
+    Policy,
+    Rule,
+    ScoreTest,
+    Test,
+)
 from guardrail.policy.nodes import Map, Node, Scalar
 from guardrail.policy.rules import Defaults, RuleReader
 from guardrail.policy.sections import Places
 from guardrail.signals import Vocabulary
 
-__all__ = ["Inherited", "Thresholds", "check_locks", "finish", "inherit", "overridden", "with_thresholds"]
+__all__ = ["Inherited", "Thresholds", "check_locks", "exempting", "finish", "inherit", "overridden", "with_thresholds"]
 
 Thresholds = Mapping[str, Mapping[str, float]]
 Messages = Mapping[str, Mapping[str, str]]
@@ -63,22 +75,35 @@ def inherit(parents: Sequence[tuple[Node, Policy]], own: Thresholds, findings: F
 
 def with_thresholds(rule: Rule, thresholds: Thresholds) -> Rule:
     """The rule with every named limit at its value in `thresholds`; names that are not in it stay as they are."""
-    when = _resolved(rule.when, thresholds)
+
+    def change(leaf: Compare | ListTest) -> Condition:
+        if isinstance(leaf, Compare):
+            return leaf._replace(test=_limit(leaf.test, thresholds))
+        return leaf._replace(fields=tuple((name, _limit(test, thresholds)) for name, test in leaf.fields))
+
+    when = _mapped(rule.when, change)
     return rule if when == rule.when else replace(rule, when=when)
 
 
-def _resolved(condition: Condition, thresholds: Thresholds) -> Condition:
+def exempting(rule: Rule, vocabulary: Vocabulary) -> Rule:
+    """The rule with every signal that has a variant under a deployment's exemptions replaced by that variant."""
+
+    def change(leaf: Compare | ListTest) -> Condition:
+        variant = f"{leaf.signal}_exempted"
+        return leaf._replace(signal=variant) if variant in vocabulary else leaf
+
+    return replace(rule, when=_mapped(rule.when, change))
+
+
+def _mapped(condition: Condition, change: Callable[[Compare | ListTest], Condition]) -> Condition:
+    """The condition with every leaf changed."""
     if isinstance(condition, AllOf):
-        return AllOf(tuple(_resolved(part, thresholds) for part in condition.parts))
+        return AllOf(tuple(_mapped(part, change) for part in condition.parts))
     if isinstance(condition, AnyOf):
-        return AnyOf(tuple(_resolved(part, thresholds) for part in condition.parts))
+        return AnyOf(tuple(_mapped(part, change) for part in condition.parts))
     if isinstance(condition, Not):
-        return Not(_resolved(condition.part, thresholds))
-    if isinstance(condition, Compare):
-        return condition._replace(test=_limit(condition.test, thresholds))
-    if isinstance(condition, ListTest):
-        return condition._replace(fields=tuple((name, _limit(test, thresholds)) for name, test in condition.fields))
-    return condition
+        return Not(_mapped(condition.part, change))
+    return condition if isinstance(condition, Always) else change(condition)
 
 
 def _limit(test: Test, thresholds: Thresholds) -> Test:

@@ -13,7 +13,7 @@ from guardrail.errors import PolicyError
 from guardrail.policy.cases import CaseReader
 from guardrail.policy.files import locate, read_bytes, tests_beside
 from guardrail.policy.findings import Findings, shown
-from guardrail.policy.layers import check_locks, finish, inherit, overridden, with_thresholds
+from guardrail.policy.layers import check_locks, exempting, finish, inherit, overridden, with_thresholds
 from guardrail.policy.model import Case, Policy, Rule
 from guardrail.policy.nodes import Map, Node, Scalar
 from guardrail.policy.references import read_reference, version_fits
@@ -174,6 +174,8 @@ class _Loader:
         said = Defaults(read_mode(fields, self.reader), None)
         rules = self._worked_in(fields, {r.id: r for r in base.rules}, thresholds, said, None)
         terms = read_terms(fields, self.reader)
+        if terms.exempt:
+            rules = tuple(rule if rule.locked else exempting(rule, self.world.vocabulary) for rule in rules)
         version = f"{base.version.partition('+')[0]}+{_build(self.path.stem)}"
         ref = PolicyRef(base.id, version, self._sha256([base]), said.mode or base.ref.mode)
         joined = _over(base.thresholds, thresholds)

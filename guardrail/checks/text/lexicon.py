@@ -19,7 +19,7 @@ from guardrail.checks.text.characters import INDIC, UNSPACED
 from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.wordlists import Section, WordList, common_words
 
-__all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "tokens_of"]
+__all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "token_pattern", "tokens_of"]
 
 _TOKEN = re.compile(
     rf"[^\W_{UNSPACED}{INDIC}]+|[{UNSPACED}]+|[{INDIC}]+|[,;:!?()\[\]|，。；：！？、]|(?<=\w{{4}})\.(?=\s|$)"
@@ -254,6 +254,15 @@ class Lexicon:
         if self._joined_phrase is not None:
             for match in self._joined_phrase.finditer(text):
                 yield Hit(*view.original(*match.span()), self._phrases[match[0]], view.undone)
+
+
+def token_pattern(phrase: str) -> str:
+    """A pattern that finds exactly this phrase, read as texts are read: no case, no marks, single spaces, and one sort
+    of punctuation."""
+    text = plain(phrase).text
+    if _is_unspaced(text):
+        return re.escape(text.strip())
+    return re.escape(TokenText(plain(phrase)).joined.strip(", "))
 
 
 def _is_unspaced(text: str) -> bool:

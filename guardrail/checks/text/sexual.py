@@ -1,4 +1,8 @@
-"""``prompt.sexual``: how strongly the texts ask for nudity or sexual content, from word lists in five languages."""
+"""``prompt.sexual``: how strongly the texts ask for nudity or sexual content, from word lists in five languages.
+
+``prompt.sexual_exempted`` is the same without what a deployment exempts. It is a signal of its own so that an exemption
+never reaches a locked rule: those read ``prompt.sexual``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.lexicon import Hit, Lexicon
 from guardrail.checks.text.normalise import read
-from guardrail.checks.text.wordlists import languages, load_list
+from guardrail.checks.text.wordlists import languages, load_list, own_list
 from guardrail.decision import EffectiveCheck
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, SignalSpec, Stage
@@ -61,27 +65,36 @@ class SexualTextCheck:
     version = "1"
     stages = frozenset({Stage.PROMPT})
     needs: frozenset[str] = frozenset()
-    gives: tuple[SignalSpec, ...] = (CORE["prompt.sexual"],)
+    gives: tuple[SignalSpec, ...] = (CORE["prompt.sexual"], CORE["prompt.sexual_exempted"])
     inline = True
     timeout_s = 5.0
 
     def __init__(self, settings: CheckSettings | None = None) -> None:
-        self._lexicon = Lexicon(load_list("sexual", language) for language in languages("sexual"))
+        settings = settings or CheckSettings()
+        lists = [load_list("sexual", language) for language in languages("sexual")]
+        own = own_list(settings.words, ())
+        self._lexicon = Lexicon([*lists, own])
+        self._lenient = Lexicon([*lists, own, own_list((), settings.exempt)]) if settings.exempt else self._lexicon
         self._avoided = Lexicon(load_list("clothing", language) for language in languages("clothing"))
 
     def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
         return [self._one(request.texts) for request in batch]
 
     def _one(self, texts: Sequence[TextInput]) -> SignalValues:
-        score = 0.0
+        score = exempted = 0.0
         spans: list[Span] = []
         for i, text in enumerate(texts):
             # In a negative prompt words are avoided, not asked for: what counts there is clothing to be avoided.
             lexicon = self._avoided if text.negative else self._lexicon
-            hits, context = lexicon.hits(read(text.text))
-            score = max(score, combine(hits, context))
+            views = read(text.text)
+            hits, context = lexicon.hits(views)
+            found = combine(hits, context)
+            score = max(score, found)
+            if found and lexicon is self._lexicon is not self._lenient:
+                found = combine(*self._lenient.hits(views))
+            exempted = max(exempted, found)
             spans += [Span(i, h.start, h.end, "sexual", h.term.section, h.term.weight, h.undone) for h in hits]
-        return SignalValues({"prompt.sexual": score}, tuple(spans))
+        return SignalValues({"prompt.sexual": score, "prompt.sexual_exempted": exempted}, tuple(spans))
 
     def warmup(self) -> None:
         self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)

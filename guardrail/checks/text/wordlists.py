@@ -23,6 +23,7 @@ __all__ = [
     "listed_words",
     "load_list",
     "name_words",
+    "own_list",
     "parse_list",
 ]
 
@@ -115,6 +116,25 @@ def parse_list(name: str, text: str) -> WordList:
         elif header["name"] != "macro":
             sections.append(_section(header, lines, macros, name, number))
     return WordList(name, tuple(sections), tuple(exempt), tuple(context), macros)
+
+
+def own_list(words: Iterable[tuple[str, float]], exempt: Iterable[str]) -> WordList:
+    """A list of a deployment's own phrases: plain texts, in which no sign has a meaning.
+
+    Raises:
+        ConfigurationError: a phrase has no letters.
+    """
+    from guardrail.checks.text.lexicon import token_pattern  # which imports this module
+
+    terms = [(phrase, score) for phrase, score in words if _with_letters(phrase)]
+    sections = tuple(Section("own", score, score, True, (token_pattern(phrase),)) for phrase, score in terms)
+    return WordList("deployment", sections, tuple(token_pattern(phrase) for phrase in exempt if _with_letters(phrase)))
+
+
+def _with_letters(phrase: str) -> bool:
+    if not any(c.isalpha() for c in phrase):
+        raise ConfigurationError(f"a phrase of the deployment has no letters ({len(phrase)} characters)")
+    return True
 
 
 def _section(header: re.Match[str], lines: Iterable[Line], macros: dict[str, str], name: str, number: int) -> Section:

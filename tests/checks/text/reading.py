@@ -38,7 +38,7 @@ def answer(check: TextCheck, *texts: str | TextInput) -> tuple[object, Sequence[
     request = Request(texts=tuple(t if isinstance(t, TextInput) else TextInput(t) for t in texts))
     (values,) = check.check([request], Stage.PROMPT)
     assert not hasattr(values, "cause")
-    (signal,) = values.signals.values()
+    signal = next(iter(values.signals.values()))  # a check may give variants of its signal after it
     return signal, values.spans
 
 
