@@ -14,7 +14,8 @@ from guardrail.errors import ConfigurationError, SignalUnavailable
 from guardrail.gallery import Gallery
 from guardrail.keys import Keyring
 from guardrail.paths import home, shipped_policies
-from guardrail.policy import BuiltinEngine, Policy, PolicyEngine, load_policy
+from guardrail.policy import BuiltinEngine, Policy, PolicyEngine
+from guardrail.policy.engines import engine_for
 from guardrail.signals import CORE
 
 __all__ = ["build_checks", "load_engine", "load_names", "open_audit", "open_gallery"]
@@ -24,14 +25,22 @@ OWN_SIGNALS = frozenset({s.name for s in CORE.at(None)} | {"output.markable"})
 
 
 def load_engine(policy: str | Path | Policy | PolicyEngine, declared: Sequence[Declared]) -> PolicyEngine:
-    """An engine for a shipped policy's name, a file, a loaded policy, or an engine as it is.
+    """An engine for a shipped policy's name, a file, an address, a loaded policy, or an engine as it is.
+
+    The end of a file's name says which engine reads it: ``.cel.yaml`` (CEL), ``.rego`` (Rego, in process), a plugin's
+    own; all others are rule files of the built-in engine. An engine is asked for by name before a colon:
+    ``"cel:mine.yaml"``, ``"rego:default"``, ``"opa:http://127.0.0.1:8181/v1/data/guardrail/mine"``, ``"plugin:…"``. A
+    `Path` is always a path.
 
     Raises:
         PolicyError: the file does not load; every finding with file:line:col.
+        MissingExtra: the engine's package is not installed.
+        PluginError: a plugin's engine is broken.
+        ConfigurationError: no engine has the name.
     """
     if isinstance(policy, str | Path):
         words = vocabulary(declared)
-        policy = load_policy(policy, vocabulary=words, actions=action_kinds(), shipped=shipped_policies())
+        return engine_for(policy, vocabulary=words, actions=action_kinds(), shipped=shipped_policies())
     if isinstance(policy, Policy):
         return BuiltinEngine(policy)
     if not callable(getattr(policy, "evaluate", None)):

@@ -9,17 +9,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardrail.actions import actions
 from guardrail.audit import AuditLog
 from guardrail.checks.base import CheckSettings
-from guardrail.checks.registry import declared_checks
 from guardrail.decision import Decision, EffectiveCheck, PolicyRef
-from guardrail.errors import InputError, MarkError
+from guardrail.errors import GuardrailError, InputError, MarkError
 from guardrail.guard import build
 from guardrail.guard.item import Item
-from guardrail.guard.judge import Judge
+from guardrail.guard.parts import Assembly, load, warm
 from guardrail.guard.records import Recorder
-from guardrail.guard.runner import Runner
 from guardrail.guard.session import Parts, Session
 from guardrail.keys import Keyring, load_keyring
 from guardrail.marks.label import label_for
@@ -27,6 +24,8 @@ from guardrail.marks.stack import MarkStack
 from guardrail.media import Context, ImageInput, Limits, Request, Role, TextInput
 from guardrail.media.read import read_image
 from guardrail.policy import Policy, PolicyEngine
+from guardrail.policy.reload import Keeper
+from guardrail.policy.watching import seconds_between
 from guardrail.signals import Stage
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ class Guard:
         limits: what is too much to look at.
         threads: per model session.
         on_report: called with (queue, decision) for each report that a rule asks for.
+        reload: True, or seconds between two looks: when the rule file, a file that it extends or the tests beside it
+            change, `reload` is called by a thread of the guard's own, until `close`.
 
     Raises:
         ConfigurationError: whatever can be known now is refused now: a rule file that does not load (PolicyError), a
@@ -71,6 +72,7 @@ class Guard:
         limits: Limits | None = None,
         threads: int = 1,
         on_report: Callable[[str, Decision], Any] | None = None,
+        reload: bool | float = False,
     ) -> None:
         self._options = {
             "policy": policy,
@@ -83,9 +85,9 @@ class Guard:
             "limits": limits,
             "threads": threads,
             "on_report": on_report,
+            "reload": reload,
         }
-        declared = declared_checks()
-        engine = build.load_engine(policy, declared)
+        self._keeper: Keeper[Parts] = Keeper(policy, load, every_s=seconds_between(reload))
         self.keyring = keyring or load_keyring()
         self.gallery = build.open_gallery(gallery, self.keyring)
         settings = CheckSettings(
@@ -95,19 +97,16 @@ class Guard:
             gallery=self.gallery,
             threads=threads,
         )
-        runner = Runner(build.build_checks(engine, settings, declared))
         self.audit = build.open_audit(audit, self.keyring)
         self.marks = MarkStack(self.keyring)
-        self._parts = Parts(
-            engine,
-            Judge(engine, runner, actions()),
-            Recorder(self.audit, on_report),
-            self.keyring,
-            self.marks,
-            limits or Limits(),
-        )
+        recorder = Recorder(self.audit, on_report)
+        self._keeper.begin(Assembly(settings, recorder, self.keyring, self.marks, limits or Limits()).parts, warm)
 
     # ---- what it is made of
+
+    @property
+    def _parts(self) -> Parts:
+        return self._keeper.current()
 
     @property
     def policy(self) -> PolicyRef:
@@ -127,14 +126,33 @@ class Guard:
         self._parts.judge.runner.warmup()
         self.marks.warmup()
 
+    def reload(self, policy: str | Path | Policy | PolicyEngine | None = None) -> PolicyRef:
+        """Put the policy in force as its files are now, or another one. Calls that have begun keep the old one.
+
+        The new policy is loaded and linted, its tests (those on signals) are run, its checks are made and warmed up;
+        only then it takes the place of the old one, whole. A call is judged by one policy from its first stage to its
+        last. `check_output(after=…)` is a call of its own: what the new policy needs to know of the earlier stages and
+        the old one did not measure is missing, and blocks.
+
+        Raises:
+            GuardrailError: it was refused and the old one stays in force; also in the log and in `reload_error`.
+        """
+        return self._keeper.reload(policy)
+
+    @property
+    def reload_error(self) -> GuardrailError | None:
+        """Why the last reload was refused; None when it was not. Worth an alarm: the rules in force are old ones."""
+        return self._keeper.error
+
     def close(self) -> None:
-        """Close the audit log."""
+        """Stop watching the policy, and close the audit log."""
+        self._keeper.stop()
         if self.audit is not None:
             self.audit.close()
 
     def __reduce__(self) -> Any:
         # Models and connections are not carried along: the other process makes its own from the same options.
-        return _rebuild, (self._options,)
+        return _rebuild, ({**self._options, "policy": self._keeper.source},)
 
     def __enter__(self) -> Guard:
         return self

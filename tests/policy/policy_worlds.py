@@ -21,7 +21,8 @@ from guardrail.decision import CORE_ACTIONS, Action, ActionKind, Param, Verdict
 from guardrail.signals import CORE, Choice, Flag, Items, Kind, Score, SignalSpec, Stage, Text
 
 NIGHTLY = os.environ.get("GUARDRAIL_NIGHTLY") == "1"
-CASES = settings(max_examples=20_000 if NIGHTLY else 450, deadline=None, derandomize=not NIGHTLY, database=None)
+# Over 200,000 cases a night and over 5,000 in every run, all tests of random policies together.
+CASES = settings(max_examples=12_000 if NIGHTLY else 300, deadline=None, derandomize=not NIGHTLY, database=None)
 
 THRESHOLDS = {
     "sexual": {"suggestive": "0.4", "explicit": "0.7"},

@@ -1,4 +1,4 @@
-"""What must hold for every policy and every request, tried on random ones. GUARDRAIL_NIGHTLY=1 runs 20,000 of each."""
+"""What must hold for every policy and every request, tried on random ones. GUARDRAIL_NIGHTLY=1 runs 12,000 of each."""
 
 from __future__ import annotations
 

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from guardrail.cli import show
-from guardrail.cli.policy.shared import FILES, JSON, installed
+from guardrail.cli.policy.shared import FILES, JSON, installed, refuse
 from guardrail.errors import Finding
 
 __all__ = ["register"]
 
 
-def lint(files: FILES, json: JSON = False) -> None:
+def lint(
+    files: FILES,
+    sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0, for code review.")] = False,
+    json: JSON = False,
+) -> None:
     """Check rule files without running anything. Exit code: 0 clean, 1 findings."""
     from guardrail.policy import lint_file
 
+    if sarif and json:
+        refuse("--sarif and --json are two formats; give one of them", json)
     options = installed()
     findings: list[Finding] = []
     for file in files:
         findings += lint_file(file, **options)
-    if json:
+    if sarif:
+        from guardrail import __version__
+        from guardrail.policy.sarif import sarif as log
+
+        show.print_json(log(findings, __version__))
+    elif json:
         show.print_json([f.to_json() for f in findings])
     else:
         for finding in findings:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from guardrail.cli import show
+from guardrail.errors import PolicyError
 
 if TYPE_CHECKING:
     from guardrail.policy import Policy
 
-__all__ = ["FILES", "JSON", "installed", "real_checks"]
+__all__ = ["FILES", "JSON", "installed", "load", "real_checks", "refuse"]
 
 FILES = Annotated[list[str], typer.Argument(help="Rule files, or names of shipped policies.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -23,6 +26,24 @@ def installed() -> dict[str, Any]:
     from guardrail.paths import shipped_policies
 
     return {"vocabulary": vocabulary(declared_checks()), "actions": action_kinds(), "shipped": shipped_policies()}
+
+
+def refuse(message: str, json: bool = False) -> NoReturn:
+    """End with exit code 2: the verb was called with something that it cannot work on."""
+    if json:
+        show.print_json({"error": "usage", "message": message})
+    typer.echo(f"guardrail: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def load(file: str, json: bool = False) -> Policy:
+    """A rule file or a shipped policy; exit code 2 with its findings where it does not load."""
+    from guardrail.policy import load_policy
+
+    try:
+        return load_policy(file, **installed())
+    except PolicyError as error:
+        refuse(str(error), json)
 
 
 def real_checks(policy: Policy) -> Any:
@@ -39,7 +60,9 @@ def real_checks(policy: Policy) -> Any:
 
     def run(prompt: str | None, image: Path | None) -> dict[str, Any]:
         if not runners:
-            runners.append(Runner(construct(BuiltinEngine(policy).needs(), CheckSettings())[0]))
+            terms = policy.terms
+            settings = CheckSettings(names=terms.names, words=terms.words, exempt=terms.exempt)
+            runners.append(Runner(construct(BuiltinEngine(policy).needs(), settings)[0]))
         texts = (TextInput(prompt),) if prompt is not None else ()
         images = (read_image(image),) if image is not None else ()
         request = Request(texts, images)
