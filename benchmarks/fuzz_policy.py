@@ -1,11 +1,11 @@
 """Coverage-guided fuzzing of the loader of rule files: nothing but PolicyError comes out, and nothing takes a second.
 
     pip install atheris
-    python benchmarks/fuzz_policy.py [--seconds 600] [--corpus tests/policy/corpus] [--kept FOLDER]
+    python benchmarks/fuzz_policy.py [--seconds 600] [--work FOLDER] [--keep 150]
 
-Seeds are the shipped policies, the broken files of tests/policy/golden and the corpus that earlier runs kept. What is
-new in this run lies in a scratch folder; with --kept the smallest inputs that still reach all of the coverage go there.
-A failing input is written to the current folder by the fuzzer, which then ends with a status that is not zero.
+Seeds are the shipped policies, the broken files of tests/policy/golden and tests/policy/corpus. What reaches something
+new lies in the work folder afterwards; with --keep the smallest of it are copied to tests/policy/corpus instead of
+fuzzing, where every test run loads them. A failing input is written to the current folder, and the status is not zero.
 """
 
 from __future__ import annotations
@@ -28,22 +28,34 @@ with atheris.instrument_imports(include=["guardrail.policy"]):
 LONGEST_S = 1.0
 
 
-def seeds(folder: Path, corpus: Path) -> None:
-    sources = [*ROOT.glob("policies/**/*.yaml"), *ROOT.glob("tests/policy/golden/**/*.yaml"), *corpus.glob("*")]
+CORPUS = ROOT / "tests" / "policy" / "corpus"
+
+
+def seeds(folder: Path) -> None:
+    sources = [*ROOT.glob("policies/**/*.yaml"), *ROOT.glob("tests/policy/golden/**/*.yaml"), *CORPUS.glob("*")]
     for number, path in enumerate(sources):
         if path.is_file() and path.stat().st_size < 20_000:
             (folder / f"seed-{number}").write_bytes(path.read_bytes())
 
 
+def keep(folder: Path, count: int) -> None:
+    found = sorted((p for p in folder.iterdir() if not p.name.startswith("seed-")), key=lambda p: p.stat().st_size)
+    CORPUS.mkdir(exist_ok=True)
+    for path in found[:count]:
+        (CORPUS / f"{path.name[:12]}.yaml").write_bytes(path.read_bytes())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=int, default=600)
-    parser.add_argument("--corpus", type=Path, default=ROOT / "tests" / "policy" / "corpus")
-    parser.add_argument("--kept", type=Path, help="merge into this folder instead of fuzzing")
+    parser.add_argument("--keep", type=int, help="copy so many of the last run into the corpus instead of fuzzing")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "fuzz-policy")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    seeds(given.work, given.corpus)
+    if given.keep:
+        keep(given.work, given.keep)
+        return
+    seeds(given.work)
     shipped = ROOT / "policies"
     scratch = Path(tempfile.mkdtemp())
     path = scratch / "fuzzed.yaml"
@@ -60,11 +72,7 @@ def main() -> None:
             raise RuntimeError(f"{len(content)} bytes took {taken:.2f} s")
 
     flags = ["-max_len=8000", "-rss_limit_mb=4000", "-timeout=20"]
-    if given.kept:
-        given.kept.mkdir(parents=True, exist_ok=True)
-        flags += ["-merge=1", str(given.kept), str(given.work)]
-    else:
-        flags += [f"-max_total_time={given.seconds}", str(given.work)]
+    flags += [f"-max_total_time={given.seconds}", str(given.work)]
     atheris.Setup([sys.argv[0], *flags], one)
     atheris.Fuzz()
 

@@ -558,9 +558,8 @@ def _tag(language: str) -> str:
 
 
 def _plain(value: SignalValue) -> Any:
-    if isinstance(value, tuple):
-        return [dict(item) for item in value]
-    return round(value, 6) if isinstance(value, float) else value
+    # Not rounded: a record that is decided again must come out as it did, at a threshold too.
+    return [dict(item) for item in value] if isinstance(value, tuple) else value
 
 
 class Decisions(Sequence[Decision]):

@@ -109,7 +109,7 @@ def test_the_json_form_survives_the_wire_and_names_everything() -> None:
     assert (told["id"], told["action"], told["stage"]) == (ID, "alter", "output")
     assert told["policy"] == {"id": "test", "version": "1.2.3", "sha256": "ab" * 32, "mode": "enforce"}
     assert told["signals"] == {
-        "prompt.sexual": 0.93,
+        "prompt.sexual": 0.9300000001,
         "output.faces": [{"real": 0.5, "gallery": "none", "match": None}],
         "reference.hash_match": False,
         "output.nudity": None,

@@ -41,7 +41,8 @@ class Guard:
     """Checks prompts and images by a policy.
 
     Args:
-        policy: name of a shipped policy, path of a rule file, a loaded policy or another engine.
+        policy: name of a shipped policy; path of a rule file, of a policy in CEL (``.cel.yaml``) or Rego (``.rego``);
+            ``engine:source`` such as ``opa:http://…``; a loaded policy; or another engine.
         names: people to protect besides public figures: a list, or a text file with one name a line.
         gallery: ``"auto"`` (in the data folder), a path, a gallery object, or ``None``.
         audit: ``"auto"`` (in the data folder), a path, a log, or ``None`` for no record.

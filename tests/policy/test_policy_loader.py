@@ -303,3 +303,19 @@ def test_damaged_policies_raise_nothing_but_policy_error(fuzzed: Path, raw: byte
     good.write_text(f"policy: {{id: my, version: 1.0.0}}\n{RULE}")
     fuzzed.with_name("good.test.yaml").write_bytes(raw)
     assert findings_of(lambda: load_cases(load_policy(good))) != ()
+
+
+CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+
+
+def test_what_fuzzing_found_interesting_loads_or_is_a_policy_error() -> None:
+    """Inputs that once reached something new in the loader (benchmarks/fuzz_policy.py); none of them may crash it."""
+    assert len(CORPUS) > 50
+    loaded = 0
+    for path in CORPUS:
+        try:
+            load_cases(load_policy(path, shipped=SHIPPED))
+            loaded += 1
+        except PolicyError as error:
+            assert str(error)
+    assert loaded < len(CORPUS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from guardrail.cli import show
 from guardrail.cli.policy.shared import FILES, JSON, installed, refuse
-from guardrail.errors import Finding
+from guardrail.errors import Finding, PolicyError
 
 __all__ = ["register"]
 
@@ -26,7 +26,7 @@ def lint(
     options = installed()
     findings: list[Finding] = []
     for file in files:
-        findings += lint_file(file, **options)
+        findings += lint_file(file, **options) if _is_rule_file(file) else _load(file, options)
     if sarif:
         from guardrail import __version__
         from guardrail.policy.sarif import sarif as log
@@ -45,6 +45,21 @@ def lint(
         else:
             typer.echo(f"{wrong} {'error' if wrong == 1 else 'errors'}, {len(findings) - wrong} warnings")
     raise typer.Exit(1 if findings else 0)
+
+
+def _is_rule_file(file: str) -> bool:
+    return not file.endswith((".cel.yaml", ".cel.yml", ".rego"))
+
+
+def _load(file: str, options: dict[str, Any]) -> tuple[Finding, ...]:
+    """The errors of a policy in another language: loading it finds them all."""
+    from guardrail.policy.engines import engine_for
+
+    try:
+        engine_for(file, **options)
+    except PolicyError as error:
+        return error.findings
+    return ()
 
 
 def register(app: typer.Typer) -> None:

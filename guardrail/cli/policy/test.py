@@ -7,25 +7,32 @@ from typing import Annotated
 import typer
 
 from guardrail.cli import show
-from guardrail.cli.policy.shared import FILES, JSON, installed, real_checks
+from guardrail.cli.policy.shared import FILES, JSON, installed, real_checks, refuse
 
 __all__ = ["register"]
 
 
 def test_(
     files: FILES,
-    offline: Annotated[bool, typer.Option("--offline", help="Only tests on signals; no check is run.")] = False,
+    checks: Annotated[
+        bool,
+        typer.Option("--checks/--offline", help="Run the real checks for tests on prompts and images, or skip those."),
+    ] = True,
     json: JSON = False,
 ) -> None:
     """Run the tests beside the rules. Exit code: 0 all passed, 1 a test failed."""
-    from guardrail.policy import BuiltinEngine, load_policy, run_tests
+    from guardrail.policy import Policy, run_tests
+    from guardrail.policy.engines import engine_for
 
     options = installed()
     failed = False
     reports = []
     for file in files:
-        loaded = load_policy(file, **options)
-        report = run_tests(loaded, BuiltinEngine(loaded), None if offline else real_checks(loaded))
+        engine = engine_for(file, **options)
+        loaded = getattr(engine, "policy", None)
+        if not isinstance(loaded, Policy):
+            refuse(f"{file} has no tests beside its rules that could be run here", json)
+        report = run_tests(loaded, engine, real_checks(loaded) if checks else None)
         reports.append((file, report))
         failed = failed or not report.ok
     if json:
