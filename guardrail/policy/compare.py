@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from guardrail.decision import Action, ActionKind, ActionSpec, Param
-from guardrail.policy.model import Policy, Rule, signals_of
+from guardrail.policy.model import Policy, Rule, limits_of, signals_of
 from guardrail.policy.tighter import covers
 from guardrail.signals import Items, Stage, Vocabulary
 
@@ -107,16 +107,27 @@ def loosenings(parent: Rule, child: Rule, kinds: Mapping[str, ActionKind], words
     left = sorted(parent.at - child.at, key=lambda stage: stage.position)
     if left:
         found.append(Loosening(f"it is not looked at any more at {', '.join(left)}"))
+    weaker: dict[Loosening, list[Stage]] = {}
     for stage in sorted(parent.at & child.at, key=lambda stage: stage.position):
-        found += _weaker_actions(parent, child, stage, kinds)
+        for worse in _weaker_actions(parent, child, stage, kinds):
+            weaker.setdefault(worse, []).append(stage)
+    found += [worse._replace(text=f"at {', '.join(stages)} {worse.text}") for worse, stages in weaker.items()]
     gap = covers(parent.when, child.when, words)
     if gap is not None:
-        found.append(Loosening(f"its condition does not hold in this case, and did: {gap.text}", gap.proven))
+        moved = _moved(parent, child)
+        text = f"{moved}, so that its" if moved else "its"
+        found.append(Loosening(f"{text} condition does not hold in this case, and did: {gap.text}", gap.proven))
     elif _may_turn_a_block_into_less(parent, child, kinds, words):
         found.append(
             Loosening("where a signal is missing it may fire and alter, and did block before: let it block", False)
         )
     return tuple(dict.fromkeys(found))
+
+
+def _moved(parent: Rule, child: Rule) -> str:
+    """The named thresholds of the rule that have another value now."""
+    old, new = dict(limits_of(parent.when)), dict(limits_of(child.when))
+    return ", ".join(f"{n} was {old[n]:g} and is {new[n]:g}" for n in new if n in old and old[n] != new[n])
 
 
 def _acts_on_missing(rule: Rule, kinds: Mapping[str, ActionKind]) -> bool:
@@ -149,7 +160,7 @@ def _weaker_actions(parent: Rule, child: Rule, stage: Stage, kinds: Mapping[str,
         return []
     before, after = _effect(old, kinds), _effect(new, kinds)
     if after.rank < before.rank:
-        return [Loosening(f"at {stage} it asks for {after}, and did for {before}")]
+        return [Loosening(f"it asks for {after}, and did for {before}")]
     found = []
     for spec in old:
         if kinds[spec.kind].effect is Action.ALTER and after is Action.BLOCK:
@@ -158,9 +169,9 @@ def _weaker_actions(parent: Rule, child: Rule, stage: Stage, kinds: Mapping[str,
             continue
         same = [s for s in new if s.kind == spec.kind]
         if not same:
-            found.append(Loosening(f"at {stage} it does not {spec.kind} any more", kinds[spec.kind].effect.rank < 2))
+            found.append(Loosening(f"it does not {spec.kind} any more", kinds[spec.kind].effect.rank < 2))
         elif not any(_covers_params(spec, s, kinds[spec.kind]) for s in same):
-            found.append(Loosening(f"at {stage} the parameters of {spec.kind} are not at least as strict", False))
+            found.append(Loosening(f"the parameters of {spec.kind} are not at least as strict", False))
     return found
 
 

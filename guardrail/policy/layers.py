@@ -26,6 +26,7 @@ from guardrail.policy.model import (
     Rule,
     ScoreTest,
     Test,
+    limits_of,
 )
 from guardrail.policy.nodes import Map, Node, Scalar
 from guardrail.policy.rules import Defaults, RuleReader
@@ -169,19 +170,8 @@ def check_locks(
 
 def _threshold_place(before: Rule, after: Rule, places: Places) -> Place | None:
     """Where the file sets a threshold that changed the rule."""
-    old, new = (dict(_limits(rule.when)) for rule in (before, after))
+    old, new = (dict(limits_of(rule.when)) for rule in (before, after))
     for name, limit in new.items():
         if old.get(name) != limit and f"thresholds.{name}" in places:
             return Node(*places[f"thresholds.{name}"])
     return None
-
-
-def _limits(condition: Condition) -> Iterable[tuple[str, float]]:
-    if isinstance(condition, AllOf | AnyOf):
-        for part in condition.parts:
-            yield from _limits(part)
-    elif isinstance(condition, Not):
-        yield from _limits(condition.part)
-    elif isinstance(condition, Compare | ListTest):
-        tests = [condition.test] if isinstance(condition, Compare) else [test for _, test in condition.fields]
-        yield from ((t.threshold, t.limit) for t in tests if isinstance(t, ScoreTest) and t.threshold)

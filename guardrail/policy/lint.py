@@ -48,6 +48,7 @@ def lint_file(
 
     The arguments are those of `load_policy`. Never raises for what stands in the files.
     """
+    source = _policy_of_tests(source)
     try:
         policy = load_policy(source, shipped=shipped, vocabulary=vocabulary, actions=actions)
     except PolicyError as error:
@@ -57,6 +58,15 @@ def lint_file(
         return warnings + _untested(policy)
     except PolicyError as error:
         return warnings + error.findings
+
+
+def _policy_of_tests(source: str | PathLike[str]) -> str | PathLike[str]:
+    """Whoever lints a test file means it together with its policy."""
+    from pathlib import Path
+
+    path = Path(source)
+    beside = path.with_name(path.name.replace(".test.", "."))
+    return beside if ".test." in path.name and beside.is_file() else source
 
 
 def warnings_of(policy: Policy) -> tuple[Finding, ...]:
@@ -71,7 +81,7 @@ def warnings_of(policy: Policy) -> tuple[Finding, ...]:
     if policy.kind != "pack":  # what marks the outputs stands in the policy that names the pack
         _unmarked(policy, findings)
     _unused(policy, findings)
-    for rule in _own(policy):
+    for rule in policy.own_rules:
         _idle_stages(rule, policy, findings)
         _waiting(rule, policy, findings)
         if rule.shadow:
@@ -82,12 +92,11 @@ def warnings_of(policy: Policy) -> tuple[Finding, ...]:
                 "set `mode: enforce` when its reports look right",
                 warning=True,
             )
+    watching = sum(rule.shadow for rule in policy.rules) - sum(rule.shadow for rule in policy.own_rules)
+    if watching and policy.ref.mode == "shadow":
+        message = f"mode: shadow: {watching} inherited {'rule' if watching == 1 else 'rules'} only watch and never act"
+        findings.add("GP108", None, message, "set `mode: enforce` when their reports look right", warning=True)
     return findings.in_order()
-
-
-def _own(policy: Policy) -> Iterator[Rule]:
-    """The rules that stand in the file itself or are overridden there: remarks about others belong to their files."""
-    return (rule for rule in policy.rules if rule.path in ("", policy.path))
 
 
 def _unmarked(policy: Policy, findings: Findings) -> None:
@@ -159,8 +168,7 @@ def _untested(policy: Policy) -> tuple[Finding, ...]:
     if policy.kind == "deployment":
         return ()  # it has no tests: those of its policy are run there
     report = run_tests(policy, BuiltinEngine(policy), cases=load_cases(policy))
-    own = {rule.id for rule in _own(policy)}
-    for rule_id in (r for r in report.never_fired if r in own):
+    for rule_id in report.never_fired:
         rule = policy.rule(rule_id)
         findings.add(
             "GP105",

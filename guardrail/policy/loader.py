@@ -221,7 +221,9 @@ class _Loader:
         wanted = "pack" if key == "packs" else "policy"
         if parent.kind != wanted:
             message = f"{what}: {reference.path.name} is a {parent.kind}, not a {wanted}"
-            mend = "name it under `packs`" if parent.kind == "pack" else "name the policy itself"
+            mend = "name it under `packs`" if parent.kind == "pack" else "name it under `extends`"
+            if parent.kind == "deployment":
+                mend = "name the policy that it deploys"
             self.findings.add("GP082", node, message, mend)
             return None
         return parent

@@ -31,6 +31,7 @@ __all__ = [
     "Terms",
     "Test",
     "WordTest",
+    "limits_of",
     "signals_of",
 ]
 
@@ -114,6 +115,18 @@ def signals_of(condition: Condition) -> Iterator[str]:
         yield from signals_of(condition.part)
     elif not isinstance(condition, Always):
         yield condition.signal
+
+
+def limits_of(condition: Condition) -> Iterator[tuple[str, float]]:
+    """The named thresholds that a condition compares with, as (``family.name``, value)."""
+    if isinstance(condition, AllOf | AnyOf):
+        for part in condition.parts:
+            yield from limits_of(part)
+    elif isinstance(condition, Not):
+        yield from limits_of(condition.part)
+    elif isinstance(condition, Compare | ListTest):
+        tests = [condition.test] if isinstance(condition, Compare) else [test for _, test in condition.fields]
+        yield from ((t.threshold, t.limit) for t in tests if isinstance(t, ScoreTest) and t.threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +247,11 @@ class Policy:
     @property
     def version(self) -> str:
         return self.ref.version
+
+    @property
+    def own_rules(self) -> tuple[Rule, ...]:
+        """The rules that stand in the file itself or are overridden there."""
+        return tuple(rule for rule in self.rules if rule.path in ("", self.path))
 
     def rule(self, rule_id: str) -> Rule:
         """The rule of that id.

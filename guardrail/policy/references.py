@@ -54,8 +54,14 @@ def read_reference(node: Node, what: str, here: Path, shipped: Path | None, read
         path = folder / f"{name}.yaml"
         if path.is_file() and path.resolve() != here.resolve():
             return Reference(path, version)
-    known = sorted({p.stem for f in folders for p in f.glob("*.yaml") if not p.stem.endswith(".test")} - {here.stem})
-    reader.findings.add("GP080", node, f"{what}: nothing is called {shown(name)}", near(name, known))
+    packs = {p.stem for f in _folders(here, shipped, packs=True) if f.name == "packs" for p in f.glob("*.yaml")}
+    if what != "a pack" and name in packs:
+        mend = "it is a pack: name it under `packs`"
+    else:
+        files = {p.stem for f in folders for p in f.glob("*.yaml")}
+        known = packs if what == "a pack" and packs else files
+        mend = near(name, sorted(n for n in known - {here.stem} if not n.endswith(".test")))
+    reader.findings.add("GP080", node, f"{what}: nothing is called {shown(name)}", mend)
     return None
 
 

@@ -121,11 +121,10 @@ def _plain(node: Node | None) -> Any:
 
 def _meaning(policy: Policy) -> Policy:
     """The policy without the places in its file."""
-    own = policy.path
     nowhere: dict[str, Any] = {"line": 0, "column": 0, "path": ""}
-    rules = tuple(replace(r, **nowhere) if r.path in ("", own) else r for r in policy.rules)
+    rules = tuple(replace(r, **nowhere) for r in policy.rules)
     cases = tuple(c._replace(path="", line=0) for c in policy.cases)
     # A deployment's version carries the name of its file.
     version = policy.version.partition("+")[0] if policy.kind == "deployment" else policy.version
     ref = replace(policy.ref, sha256="", version=version)
-    return replace(policy, ref=ref, rules=rules, cases=cases, path="", places={}, sources=policy.sources[1:])
+    return replace(policy, ref=ref, rules=rules, cases=cases, path="", places={}, sources=())

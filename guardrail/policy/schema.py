@@ -158,6 +158,9 @@ class Reader:
         value = number_of(text)
         if value is None:
             mend = f"write a number from {low:g} to {high:g}"
+            percent = number_of(text.removesuffix("%").strip()) if text.endswith("%") else None
+            if percent is not None and high == 1.0 and percent <= 100.0:
+                mend = f"did you mean {percent / 100:g}?"
             self.findings.add("GP034", node, f"{what}: {shown(text)} is not a number", mend)
         elif not low <= value <= high:
             self.outside(node, what, value, low, high)

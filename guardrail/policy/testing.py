@@ -55,7 +55,8 @@ class RunReport(NamedTuple):
 
     Attributes:
         results: one per test, in the order of the files.
-        never_fired: ids of rules whose condition held in no test; in shadow mode it is enough that they would have.
+        never_fired: ids of the file's own rules whose condition held in no test; in shadow mode it is enough that they
+            would have. Inherited rules have their tests where they stand.
         shadow: ids of the rules that only watch.
     """
 
@@ -157,7 +158,7 @@ def run_tests(
         results.append(CaseResult(case, not differences, verdict, differences))
     return RunReport(
         tuple(results),
-        tuple(rule.id for rule in policy.rules if rule.id not in fired),
+        tuple(rule.id for rule in policy.own_rules if rule.id not in fired),
         tuple(rule.id for rule in policy.rules if rule.shadow),
     )
 

@@ -296,7 +296,9 @@ def _spread(columns: Sequence[Sequence[SignalValue]]) -> Iterator[tuple[SignalVa
 
 
 def _example_text(example: Mapping[str, SignalValue]) -> str:
-    return ", ".join(f"{name} {_value_text(value)}" for name, value in example.items())
+    # What is at nothing found is not what makes a condition hold, most of the time: leaving it out reads better.
+    shown = {name: value for name, value in example.items() if value not in (0.0, False, ())} or example
+    return ", ".join(f"{name} {_value_text(value)}" for name, value in shown.items())
 
 
 def _value_text(value: SignalValue) -> str:

@@ -28,6 +28,7 @@ from guardrail.signals import Choice, Flag, Items, Score, Stage, Text, Vocabular
 __all__ = ["ConditionReader"]
 
 _COMPARISON = re.compile(r"(>=|<=|>|<)\s*([^\s<>=]+)")
+_TURNED = re.compile(r"=>?=?\s*([^\s<>=]{1,60})")
 _QUANTIFIERS = ("any", "all", "none")
 
 
@@ -102,6 +103,10 @@ class ConditionReader:
 
     def _leaf(self, key: Scalar, value: Node) -> Condition | None:
         name = key.text
+        if name in ("or", "and"):
+            word = "any" if name == "or" else "all"
+            self._findings.add("GP041", key, f"{shown(name)} joins no conditions", f"write `{word}:` before their list")
+            return None
         if name not in self._vocabulary:
             self._findings.unknown("GP030", key, "signal", name, self._vocabulary)
             return None
@@ -184,12 +189,9 @@ class ConditionReader:
                     if isinstance(node, Seq)
                     else "`key: value` entries"
                 )
-                self._findings.add(
-                    "GP035",
-                    node,
-                    f"{what} is a score and needs a comparison, got {got}",
-                    f'write it in quotes, such as "{example}"',
-                )
+                turned = _TURNED.fullmatch(text)
+                mend = f'did you mean ">= {turned[1]}"?' if turned else f'write it in quotes, such as "{example}"'
+                self._findings.add("GP035", node, f"{what} is a score and needs a comparison, got {got}", mend)
             return None
         op, word = match[1], match[2]
         if word in names:

@@ -66,7 +66,8 @@ def real_checks(policy: Policy) -> Any:
         texts = (TextInput(prompt),) if prompt is not None else ()
         images = (read_image(image),) if image is not None else ()
         request = Request(texts, images)
-        signals: dict[str, Any] = {}
+        # What the guard itself knows of such a request.
+        signals: dict[str, Any] = {"context.purpose": "", "context.locale": "en", "request.unverified": ()}
         for stage in (Stage.PROMPT, Stage.REFERENCE):
             (found,) = runners[0].run([request], stage)
             signals.update(found.signals)
