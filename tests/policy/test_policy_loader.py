@@ -311,11 +311,11 @@ CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 def test_what_fuzzing_found_interesting_loads_or_is_a_policy_error() -> None:
     """Inputs that once reached something new in the loader (benchmarks/fuzz_policy.py); none of them may crash it."""
     assert len(CORPUS) > 50
-    loaded = 0
+    refused = []
     for path in CORPUS:
         try:
             load_cases(load_policy(path, shipped=SHIPPED))
-            loaded += 1
         except PolicyError as error:
-            assert str(error)
-    assert loaded < len(CORPUS)
+            refused.append(str(error))
+    assert len(CORPUS) > len(refused) > 0
+    assert all(refused)
