@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from guardrail.decision import ActionKind
-from guardrail.policy.compare import loosenings
 from guardrail.policy.findings import Findings, Place, near, shown
 from guardrail.policy.model import (
     AllOf,
@@ -155,6 +154,10 @@ def check_locks(
     vocabulary: Vocabulary,
 ) -> None:
     """Note every locked rule that is not proven to decide at least as strictly as before."""
+    if not before:
+        return
+    from guardrail.policy.compare import loosenings  # 6 ms to import, which a file that extends nothing does not need
+
     for rule in before.values():
         if not rule.locked:
             continue
