@@ -317,5 +317,6 @@ def test_what_fuzzing_found_interesting_loads_or_is_a_policy_error() -> None:
             load_cases(load_policy(path, shipped=SHIPPED))
         except PolicyError as error:
             refused.append(str(error))
-    assert len(CORPUS) > len(refused) > 0
+    assert len(CORPUS) > 50
+    assert refused
     assert all(refused)
