@@ -39,6 +39,7 @@ class CheckSettings:
 
     Args:
         names: names of people to protect, besides the shipped list of public figures.
+        name_files: files with large lists of names, made by `guardrail names build`.
         face_backend: ``auto`` (insightface if a pack is given, else YuNet if its file is there, else the embedded
             models), or one of ``insightface``, ``yunet``, ``embedded``.
         insightface_pack: absolute path of a local insightface pack folder.
@@ -55,6 +56,7 @@ class CheckSettings:
     threads: int = 1
     words: tuple[tuple[str, float], ...] = ()
     exempt: tuple[str, ...] = ()
+    name_files: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from guardrail.cli import audit, check, demo, doctor, gallery, models, policy, verify
+from guardrail.cli import audit, check, demo, doctor, gallery, models, names, policy, verify
 from guardrail.errors import GuardrailError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,7 @@ demo.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
+app.add_typer(names.app, name="names")
 app.add_typer(audit.app, name="audit")
 
 

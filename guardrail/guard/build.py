@@ -18,7 +18,7 @@ from guardrail.policy import BuiltinEngine, Policy, PolicyEngine
 from guardrail.policy.engines import engine_for
 from guardrail.signals import CORE
 
-__all__ = ["build_checks", "load_engine", "load_names", "open_audit", "open_gallery"]
+__all__ = ["build_checks", "load_engine", "load_names", "name_files", "open_audit", "open_gallery"]
 
 # Signals that the guard itself knows; no check is asked for them.
 OWN_SIGNALS = frozenset({s.name for s in CORE.at(None)} | {"output.markable"})
@@ -80,12 +80,19 @@ def _explain(
     return "\n".join(lines)
 
 
+def name_files(names: Sequence[str] | str | Path) -> tuple[str, ...]:
+    """The path where `names` is a file made by `guardrail names build`."""
+    return (str(names),) if isinstance(names, str | Path) and Path(names).suffix == ".names" else ()
+
+
 def load_names(names: Sequence[str] | str | Path) -> tuple[str, ...]:
     """Names to protect: a list, or a text file with one name a line (``#`` begins a comment).
 
     Raises:
         ConfigurationError: the file cannot be read.
     """
+    if name_files(names):
+        return ()
     if isinstance(names, str | Path):
         try:
             lines = Path(names).read_text("utf-8").splitlines()

@@ -43,7 +43,8 @@ class Guard:
     Args:
         policy: name of a shipped policy; path of a rule file, of a policy in CEL (``.cel.yaml``) or Rego (``.rego``);
             ``engine:source`` such as ``opa:http://…``; a loaded policy; or another engine.
-        names: people to protect besides public figures: a list, or a text file with one name a line.
+        names: people to protect besides public figures: a list, a text file with one name a line, or a file made by
+            `guardrail names build`.
         gallery: ``"auto"`` (in the data folder), a path, a gallery object, or ``None``.
         audit: ``"auto"`` (in the data folder), a path, a log, or ``None`` for no record.
         face_backend: ``auto``, ``embedded``, ``yunet`` or ``insightface``.
@@ -93,6 +94,7 @@ class Guard:
         self.gallery = build.open_gallery(gallery, self.keyring)
         settings = CheckSettings(
             names=build.load_names(names),
+            name_files=build.name_files(names),
             face_backend=face_backend,
             insightface_pack=str(insightface_pack),
             gallery=self.gallery,

@@ -18,7 +18,7 @@ from guardrail.checks.text.lexicon import TokenText, tokens_of
 from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.wordlists import common_words
 
-__all__ = ["NameIndex", "NameMatch", "public_figures"]
+__all__ = ["NAMED_PLACES", "NameIndex", "NameMatch", "public_figures", "squeezed", "stands_alone"]
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _BETWEEN = re.compile(r"[\s·・•‧=＝.\-]+")
@@ -29,7 +29,7 @@ _PLACES = frozenset(
     code bird birds chocolate steaks card cards""".split()  # noqa: SIM905 - a word list reads best as one
 )
 # What a full name is given to as well.
-_NAMED_PLACES = frozenset(
+NAMED_PLACES = frozenset(
     """airport street avenue road boulevard bridge stadium library university school hospital foundation highway
     expressway""".split()  # noqa: SIM905
 )
@@ -136,7 +136,7 @@ class NameIndex:
                 last = i + len(entry.words)
                 if len(entry.words) > 1 and tuple(words[i:last]) != entry.words:
                     continue
-                if last < len(words) and words[last] in (_PLACES if len(entry.words) == 1 else _NAMED_PLACES):
+                if last < len(words) and words[last] in (_PLACES if len(entry.words) == 1 else NAMED_PLACES):
                     continue
                 start, end = view.original(tokens.spans[i][0], tokens.spans[last - 1][1])
                 if not entry.sure and not _meant_as_person(tokens, i, original):
@@ -164,18 +164,24 @@ class NameIndex:
     def _in_characters(self, view: View) -> Iterator[NameMatch]:
         # Names are written with and without separators between the parts: 泰勒·斯威夫特, 泰勒斯威夫特.
         text = view.text
-        parted = _BETWEEN.search(text) is not None
-        squeezed = _BETWEEN.sub("", text) if parted else text
-        kept: Sequence[int] = [i for i, c in enumerate(text) if not _BETWEEN.match(c)] if parted else range(len(text))
-        for i, c in enumerate(squeezed):
+        letters, kept = squeezed(text)
+        for i, c in enumerate(letters):
             for name, entry in self._unspaced.get(c, ()):
-                if not squeezed.startswith(name, i):
+                if not letters.startswith(name, i):
                     continue
                 first, last = kept[i], kept[i + len(name) - 1]
-                if not _stands_alone(text, first, last + 1, name, entry.sure):
+                if not stands_alone(text, first, last + 1, name, entry.sure):
                     continue
                 start, end = view.original(first, last + 1)
                 yield NameMatch(start, end, entry.match if entry.sure else 0.7, entry.kind, False, view.undone)
+
+
+def squeezed(text: str) -> tuple[str, Sequence[int]]:
+    """A text without what separates the parts of a name, and where each of its characters stood."""
+    if _BETWEEN.search(text) is None:
+        return text, range(len(text))
+    kept = [i for i, c in enumerate(text) if not _BETWEEN.match(c)]
+    return "".join(text[i] for i in kept), kept
 
 
 def _meant_as_person(tokens: TokenText, at: int, original: str) -> bool:
@@ -198,7 +204,7 @@ def _meant_as_person(tokens: TokenText, at: int, original: str) -> bool:
     return True
 
 
-def _stands_alone(text: str, start: int, end: int, name: str, sure: bool) -> bool:
+def stands_alone(text: str, start: int, end: int, name: str, sure: bool) -> bool:
     """Whether the name at this place is no piece of another word, and, where it is not sure, is meant as a person."""
     hangul = "\uac00" <= name[0] <= "\ud7a3"
     # Short Hangul names must begin a word; other scripts have no word breaks to go by.

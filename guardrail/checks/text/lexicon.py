@@ -19,7 +19,7 @@ from guardrail.checks.text.characters import INDIC, UNSPACED
 from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.wordlists import Section, WordList, common_words
 
-__all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "token_pattern", "tokens_of"]
+__all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "is_unspaced", "token_pattern", "tokens_of"]
 
 _TOKEN = re.compile(
     rf"[^\W_{UNSPACED}{INDIC}]+|[{UNSPACED}]+|[{INDIC}]+|[,;:!?()\[\]|，。；：！？、]|(?<=\w{{4}})\.(?=\s|$)"
@@ -88,15 +88,15 @@ class TokenText:
         self.joined = " ".join(words)
         self.unspaced = not view.text.isascii() and _UNSPACED.search(view.text) is not None
         # Where each word begins in `joined`.
-        self._starts = list(itertools.accumulate((len(w) + 1 for w in words), initial=0))[:-1]
+        self.starts = list(itertools.accumulate((len(w) + 1 for w in words), initial=0))[:-1]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Range in the original text behind ``joined[start:end]``."""
-        first = bisect.bisect_right(self._starts, start) - 1
-        last = bisect.bisect_left(self._starts, end) - 1
-        inner = start - self._starts[first]
+        first = bisect.bisect_right(self.starts, start) - 1
+        last = bisect.bisect_left(self.starts, end) - 1
+        inner = start - self.starts[first]
         left = self.spans[first][0] + min(inner, self.spans[first][1] - self.spans[first][0] - 1)
-        tail = end - self._starts[last]
+        tail = end - self.starts[last]
         right = min(self.spans[last][0] + tail, self.spans[last][1])
         return self.view.original(left, max(right, left + 1))
 
@@ -131,9 +131,9 @@ class Lexicon:
             for section in words.sections:
                 self._add(section)
             for pattern in words.exempt:
-                exempt[_is_unspaced(pattern)].append(pattern)
+                exempt[is_unspaced(pattern)].append(pattern)
             for word in words.context:
-                context[_is_unspaced(word)].append(re.escape(plain(word).text))
+                context[is_unspaced(word)].append(re.escape(plain(word).text))
         for entries in self._words.values():
             entries.sort(key=lambda e: -len(e[0]))
         joined = sorted(map(re.escape, self._phrases), key=len, reverse=True)
@@ -145,14 +145,14 @@ class Lexicon:
         for line in section.lines:
             term = Term(section.name, section.weight, section.lowered, line)
             if section.pattern:
-                if _is_unspaced(line):
+                if is_unspaced(line):
                     self._unspaced_patterns.append((re.compile(line), term))
                 else:
                     self._spaced_patterns.append((re.compile(rf"(?<![^ ])(?:{line})(?![^ ])"), term))
                 continue
             head, tail = line.startswith("^"), line.endswith("$")
             text = plain(line.removeprefix("^").removesuffix("$")).text
-            if _is_unspaced(text):
+            if is_unspaced(text):
                 self._unspaced.setdefault(text[0], []).append((text, head, tail, term))
                 if " " in text and not head and not tail:
                     self._phrases.setdefault(text.replace(" ", ""), term)
@@ -260,12 +260,12 @@ def token_pattern(phrase: str) -> str:
     """A pattern that finds exactly this phrase, read as texts are read: no case, no marks, single spaces, and one sort
     of punctuation."""
     text = plain(phrase).text
-    if _is_unspaced(text):
+    if is_unspaced(text):
         return re.escape(text.strip())
     return re.escape(TokenText(plain(phrase)).joined.strip(", "))
 
 
-def _is_unspaced(text: str) -> bool:
+def is_unspaced(text: str) -> bool:
     return _UNSPACED.search(text) is not None
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.figures import NameIndex, public_figures
 from guardrail.checks.text.lexicon import Intervals, Lexicon, tokens_of
+from guardrail.checks.text.namefile import NameFile
 from guardrail.checks.text.normalise import read
 from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.decision import EffectiveCheck
@@ -44,6 +45,7 @@ class PersonTextCheck:
             self._names.add(spelling, kind="public", sure=sure, artist=field == "arts")
         for name in settings.names if settings else ():
             self._names.add(name, kind="private")
+        self._files = [NameFile.load(path) for path in settings.name_files] if settings else []
         self._relations = Lexicon(load_list("relations", language) for language in languages("relations"))
         self._fictional = Lexicon(load_list("fictional", language) for language in languages("fictional"))
 
@@ -66,7 +68,7 @@ class PersonTextCheck:
             for handle in _HANDLE.finditer(views[0].text)
         ]
         for view in views:
-            names = list(self._names.find(view, text))
+            names = [*self._names.find(view, text), *(name for f in self._files for name in f.find(view))]
             styles = Intervals((n.start, n.end) for n in names if n.style)
             spans = [
                 Span(index, n.start, n.end, "person", n.kind, n.match, n.undone)
@@ -86,7 +88,7 @@ class PersonTextCheck:
         self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)
 
     def effective(self) -> EffectiveCheck:
-        return EffectiveCheck(self.name, self.version)
+        return EffectiveCheck(self.name, self.version, {f"names ({f.count:,})": f.sha256 for f in self._files})
 
 
 def _longest(spans: Sequence[Span]) -> list[Span]:
