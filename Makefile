@@ -27,9 +27,9 @@ demo: .guardrail/weights/.pulled
 test: .guardrail/weights/.pulled
 	GUARDRAIL_REQUIRE_MODELS=1 $(BIN)/python -m pytest -q
 
-# Long property, fault, fuzz and calibration runs: up to an hour.
+# Long property, fault, fuzz and calibration runs, on all cores: up to an hour.
 nightly: .guardrail/weights/.pulled
-	GUARDRAIL_NIGHTLY=1 GUARDRAIL_REQUIRE_MODELS=1 $(BIN)/python -m pytest -q --durations=15
+	GUARDRAIL_NIGHTLY=1 GUARDRAIL_REQUIRE_MODELS=1 $(BIN)/python -m pytest -q --durations=15 -n auto --dist worksteal
 
 check: $(BIN)/guardrail
 	$(BIN)/ruff format --check .

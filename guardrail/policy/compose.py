@@ -65,6 +65,14 @@ def _decode(raw: bytes, findings: Findings) -> str:
         place = Node(before_text.count("\n") + 1, bad.start() - before_text.rfind("\n"))
         findings.add("GP001", place, f"this is not valid YAML: control character {shown(bad[0])}", "remove it")
         raise _Stop
+    # Outside of remarks a tab is refused wherever it stands: of the two parsers that PyYAML may have, one takes some of
+    # them for a space and the other does not, and a file must mean the same on every machine.
+    for number, line in enumerate(text.splitlines(), 1) if "\t" in text else ():
+        column = line.partition("#")[0].find("\t") + 1
+        if column:
+            mend = "indent with spaces, not with tabs" if not line[: column - 1].strip() else "write spaces, not tabs"
+            findings.add("GP001", Node(number, column), "this is not valid YAML: a tab", mend)
+            raise _Stop
     return text
 
 
