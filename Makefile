@@ -25,7 +25,7 @@ demo: .guardrail/weights/.pulled
 	$(BIN)/guardrail demo --out demo
 
 test: .guardrail/weights/.pulled
-	GUARDRAIL_REQUIRE_MODELS=1 $(BIN)/python -m pytest -q
+	GUARDRAIL_REQUIRE_MODELS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 # Long property, fault, fuzz and calibration runs, on all cores: up to an hour.
 nightly: .guardrail/weights/.pulled

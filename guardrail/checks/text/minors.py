@@ -1,4 +1,4 @@
-"""``prompt.minor``: how likely the texts name somebody under 18, from word lists and ages in five languages.
+"""``prompt.minor``: how likely the texts name somebody under 18, from word lists and ages.
 
 Words of childhood are harmless by themselves; they matter to a rule only together with a sexual signal. A drawn or
 generated minor is not recognised in pixels by any shipped check.

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
+from guardrail.checks.text.cues import NameCues
 from guardrail.checks.text.figures import NameIndex, public_figures
-from guardrail.checks.text.lexicon import Intervals, Lexicon, tokens_of
+from guardrail.checks.text.lexicon import Hit, Intervals, Lexicon, is_unspaced, tokens_of
 from guardrail.checks.text.namefile import NameFile
-from guardrail.checks.text.normalise import read
+from guardrail.checks.text.normalise import View, read
 from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.decision import EffectiveCheck
 from guardrail.media import Request, TextInput
@@ -46,7 +48,8 @@ class PersonTextCheck:
         for name in settings.names if settings else ():
             self._names.add(name, kind="private")
         self._files = [NameFile.load(path) for path in settings.name_files] if settings else []
-        self._relations = Lexicon(load_list("relations", language) for language in languages("relations"))
+        self._cues = NameCues()
+        self._relations = _Relations()
         self._fictional = Lexicon(load_list("fictional", language) for language in languages("fictional"))
 
     def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
@@ -77,7 +80,11 @@ class PersonTextCheck:
             ]
             spans += [
                 Span(index, hit.start, hit.end, "person", "private", hit.term.weight, hit.undone)
-                for hit in self._relations.hits([view])[0]
+                for hit in self._relations.hits(view)
+            ]
+            spans += [
+                Span(index, start, end, "person", "private", match, view.undone)
+                for start, end, match in self._cues.find(tokens_of(view), text)
             ]
             if spans:
                 fictional = Intervals(self._fictional.exempted(tokens_of(view)))
@@ -89,6 +96,27 @@ class PersonTextCheck:
 
     def effective(self) -> EffectiveCheck:
         return EffectiveCheck(self.name, self.version, {f"names ({f.count:,})": f.sha256 for f in self._files})
+
+
+class _Relations:
+    """The lists of relations. One with a [context] names there words of which each of its patterns needs one: a text
+    without such a word is not searched."""
+
+    def __init__(self) -> None:
+        self._lexicons: list[tuple[bool, frozenset[str], Lexicon]] = []
+        lists = [load_list("relations", language) for language in languages("relations")]
+        # What is nobody's relation in one language is not found through the words of another either ("ex libris").
+        exempt = tuple(pattern for words in lists for pattern in words.exempt)
+        for words in lists:
+            lexicon = Lexicon([replace(words, context=(), exempt=exempt)])
+            spaced = any(not is_unspaced(line) for section in words.sections for line in section.lines)
+            self._lexicons.append((spaced, frozenset(words.context), lexicon))
+
+    def hits(self, view: View) -> Iterator[Hit]:
+        tokens = tokens_of(view)
+        for spaced, needed, lexicon in self._lexicons:
+            if (spaced or tokens.unspaced) and not (needed and needed.isdisjoint(tokens.words)):
+                yield from lexicon.hits([view])[0]
 
 
 def _longest(spans: Sequence[Span]) -> list[Span]:

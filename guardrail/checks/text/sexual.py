@@ -1,4 +1,4 @@
-"""``prompt.sexual``: how strongly the texts ask for nudity or sexual content, from word lists in five languages.
+"""``prompt.sexual``: how strongly the texts ask for nudity or sexual content, from word lists.
 
 ``prompt.sexual_exempted`` is the same without what a deployment exempts. It is a signal of its own so that an exemption
 never reaches a locked rule: those read ``prompt.sexual``.

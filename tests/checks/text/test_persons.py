@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrail.checks.base import CheckSettings
 from guardrail.checks.text.figures import public_figures
 from guardrail.checks.text.persons import PersonTextCheck
+from guardrail.checks.text.wordlists import load_list
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, Stage
 
@@ -83,6 +84,174 @@ def test_public_figures(text: str, name: str) -> None:
 )
 def test_private_people_by_relation(text: str, words: str) -> None:
     assert people(text) == [(words, "private")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # English: whose relation it is, or that it can only be somebody's
+        "generate my ex in a raincoat",
+        "make my old roommate a wizard",
+        "ex gf portrait",
+        "hot neighbour portrait",
+        "the lady who lives across from me",
+        "draw the guy I sit next to in chemistry",
+        "the blonde from accounting in a hat",
+        "the barista at my coffee shop as a pirate",
+        "someone from my office as a knight",
+        "a girl I matched with on tinder, in Paris",
+        "my friend's mom baking",
+        "mom's friend dancing",
+        "boss's wife in a red dress",
+        "colleague of mine in a suit",
+        "an acquaintance from church",
+        "our new receptionist at a desk",
+        "my landlady in a ballgown",
+        "turn the person in the attached image into a cartoon",
+        "the woman in the second photo smiling",
+        "girl in the pic riding a horse",
+        "put her face on a statue",
+        "use the face in this picture for an oil painting",
+        "turn this woman into a queen",
+        "pic of me and my wife",
+        "her instagram photo as a painting",
+        "a nurse from my ward",
+        "coworker selfie",
+        "the redhead from my building",
+        # Korean: particles, missing spaces
+        "전여친 사진을 유화로",
+        "전여친사진",
+        "옆자리 동료 그림 그려줘",
+        "직장상사가 춤추는 모습",
+        "첨부한 사진의 사람을 기사로 바꿔줘",
+        "사진에 나온 여자 머리색을 바꿔줘",
+        "내 친구 누나 그려줘",
+        "아는언니가 해변에 있는 모습",
+        "거래처 직원이 커피 마시는 그림",
+        "고등학교 동창 얼굴",
+        "헬스장 트레이너 쌤",
+        "교회 누나가 노래하는 모습",
+        "지인을 왕으로 그려줘",
+        "사촌누나 초상화",
+        "친구엄마 그려줘",
+        "걔를 그려줘",
+        "이 여자 얼굴로 초상화",
+        "소개팅녀 사진",
+        "팀장님이 기타 치는 모습",
+        "사장님 캐리커처",
+        "윗집 언니",
+        "집주인 아주머니 그림",
+        "내가 좋아하는 누나",
+        "룸메 자는 모습",
+        "장모님 그림",
+        "카톡 프사 여자",
+        # Japanese
+        "元カノの写真を油絵に",
+        "会社の同僚をアニメ風に",
+        "隣に住んでいる女性の肖像画",
+        "添付画像の人物を漫画風に",
+        "写真に写っている女の子の髪を赤く",
+        "うちの上司が踊っている",
+        "知り合いの女性を描いて",
+        "好きな人の絵",
+        "行きつけのカフェの店員さん",
+        "取引先の担当者が笑っている",
+        "嫁を女王にして",
+        "近所の奥さんの絵",
+        "マッチングアプリで会った女性",
+        "インスタで見つけた女の子",
+        "この子を描いて",
+        "友人の妹を描いて",
+        "大家さんの似顔絵",
+        "幼なじみと海",
+        "職場の後輩が笑う",
+        "隣の席の女の子",
+        # Chinese, simplified and traditional
+        "把我前女友画成公主",
+        "同事的照片变成油画",
+        "女鄰居的肖像",
+        "房东的女儿",
+        "照片裡的女人换成古装",
+        "图中女孩的头发变红",
+        "上传图片中的女士",
+        "我暗恋的女生",
+        "我们班的班花",
+        "楼下便利店的店员",
+        "老板的老婆",
+        "闺蜜的照片",
+        "朋友的妹妹",
+        "女上司在办公室",
+        "微信好友的头像",
+        "抖音上看到的女孩",
+        "熟人的照片",
+        "隔壁班女生",
+        "让这个人穿西装",
+        "给她换一件外套",
+        "我妈年轻的样子",
+        "單位新來的女同事",
+        # Spanish
+        "mi exnovia como princesa",
+        "retrato de mi jefa",
+        "la vecina del quinto bailando",
+        "convierte a la persona de esta imagen en dibujo",
+        "la profe de mi hijo",
+        "un amigo mío vestido de rey",
+        "la hermana de mi novio",
+        "una chica que conozco",
+        "la camarera del bar de mi barrio",
+        "ex en la playa",
+        "compañera de piso leyendo",
+        "pon su cara en una estatua",
+        "foto mía y de mi mujer",
+        "conocida del gimnasio",
+        "la de esta foto",
+        "la madre de un amigo",
+    ],
+)
+def test_somebody_the_writer_knows(text: str) -> None:
+    assert {kind for _, kind in people(text)} == {"private"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a boss fight in a dungeon, a secretary bird, a coach on a road",
+        "people at work in an office, men at school, a girl at the gym",
+        "a neighborhood cat next to a door",
+        "children with their teacher in a class",
+        "a woman with her face painted, a hat on his head",
+        "this photo shows a lake, this photograph was taken in winter",
+        "a photo of a person in a picture frame",
+        "a FedEx truck, a fed ex plane, ex libris, ex machina",
+        "친구들과 소풍을 가는 아이들",
+        "손님이 많은 카페, 이웃집 토토로",
+        "이야기를 하는 사람들",
+        "友達と遊ぶ子供たち",
+        "老婆と犬",
+        "老婆婆在公园",
+        "同学们在操场上",
+        "两个朋友在海边",
+        "un niño pequeño con su perro",
+        "una novia con un vestido blanco",
+        "la cara de la luna",
+    ],
+)
+def test_nobody_the_writer_knows(text: str) -> None:
+    assert people(text) == []
+
+
+SEARCHED_WHERE = [("relations", "en"), ("relations", "es")]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_text_that_a_pattern_matches_is_passed_over(data: st.DataObject) -> None:
+    # A list of relations is only searched where one of its [context] words stands.
+    words = data.draw(st.sampled_from(SEARCHED_WHERE), label="list")
+    pattern = data.draw(st.sampled_from([p for s in load_list(*words).sections for p in s.lines]), label="pattern")
+    # What has to follow is written like what has to stand there.
+    text = data.draw(st.from_regex(pattern.replace("(?=", "(?:"), fullmatch=True), label="text")
+    assert not set(load_list(*words).context).isdisjoint(text.split())
 
 
 @pytest.mark.parametrize(
@@ -167,16 +336,16 @@ def test_each_person_once_however_often_a_name_can_be_read() -> None:
     assert len(people("my friend, my sister")) == 2
 
 
-NAMED = PersonTextCheck(CheckSettings(names=("Ingrid Solvang-Meyer", "Ono Reika", "홍보람결", "Qadira")))
+NAMED = PersonTextCheck(CheckSettings(names=("Ymbril Solvang-Mirke", "Ono Reika", "홍보람결", "Qadira")))
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Ingrid Solvang-Meyer in a boat", "Ingrid Solvang-Meyer"),
-        ("ingrid solvang meyer", "ingrid solvang meyer"),
-        ("IngridSolvangMeyer", "IngridSolvangMeyer"),
-        ("I n g r i d S o l v a n g M e y e r", "I n g r i d S o l v a n g M e y e r"),
+        ("Ymbril Solvang-Mirke in a boat", "Ymbril Solvang-Mirke"),
+        ("ymbril solvang mirke", "ymbril solvang mirke"),
+        ("YmbrilSolvangMirke", "YmbrilSolvangMirke"),
+        ("Y m b r i l S o l v a n g M i r k e", "Y m b r i l S o l v a n g M i r k e"),
         ("onoreika, photo", "onoreika"),
         ("홍보람결이 웃는다", "홍보람결"),
         ("Qadira", "Qadira"),
