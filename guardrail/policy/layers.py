@@ -54,13 +54,17 @@ def inherit(parents: Sequence[tuple[Node, Policy]], own: Thresholds, findings: F
     for node, parent in parents:
         for rule in parent.rules:
             known = rules.setdefault(rule.id, rule)
-            if known != rule and known.path != rule.path:
-                findings.add(
-                    "GP084",
-                    node,
-                    f"{parent.id} has a rule {shown(rule.id)}, and so has another file that is worked in here",
-                    "rename one of them",
+            if known == rule:
+                continue
+            if known.path == rule.path:
+                # One rule on two ways, changed on one of them: taking either would undo what the other tightened.
+                message = (
+                    f"{parent.id} and another file that is worked in here disagree about the rule {shown(rule.id)}"
                 )
+                findings.add("GP084", node, message, "extend one of them only, and override the rule here")
+            else:
+                message = f"{parent.id} has a rule {shown(rule.id)}, and so has another file that is worked in here"
+                findings.add("GP084", node, message, "rename one of them")
         for family, names in parent.thresholds.items():
             for name, value in names.items():
                 known_value = thresholds.setdefault(family, {}).setdefault(name, value)

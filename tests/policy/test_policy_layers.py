@@ -113,6 +113,17 @@ def test_two_parents_with_a_common_parent_are_no_contradiction(write: Write) -> 
     assert [r.id for r in load_policy(write("extends: [left, right]")).rules] == ["locked", "open", "quiet"]
 
 
+@pytest.mark.parametrize("order", ["[left, right]", "[right, left]"])
+@pytest.mark.parametrize("change", ["mode: shadow", "on_missing: ignore", "thresholds: {sexual: {much: 0.2}}"])
+def test_two_parents_that_disagree_about_a_rule_are_refused_whatever_the_child_says(
+    change: str, order: str, write: Write
+) -> None:
+    """Else the one that comes first would undo, unseen, what the other tightened: in a locked rule too."""
+    write(f"policy: {{id: left, version: 1.0.0}}\nextends: base\n{change}", "left.yaml")
+    write("policy: {id: right, version: 1.0.0}\nextends: base", "right.yaml")
+    assert codes(write(f"extends: {order}\nthresholds: {{sexual: {{much: 0.7}}}}")) == {"GP084"}
+
+
 def test_a_mistake_in_a_parent_is_told_with_the_parents_place(write: Write, tmp_path: Path) -> None:
     rule = "{id: r, at: prompt, when: {prompt.sexul: 1}, then: block}"
     write(f"policy: {{id: wrong, version: 1.0.0}}\nrules: [{rule}]", "wrong.yaml")
