@@ -204,6 +204,13 @@ _REFERENCE_FACE: dict[str, Score | Flag | Choice | Text] = {
 _OUTPUT_FACE: dict[str, Score | Flag | Choice | Text] = {
     name: kind for name, kind in _REFERENCE_FACE.items() if name != "consent"
 }
+_PERSON: dict[str, Score | Flag | Choice | Text] = {
+    "match": Score("match"),
+    "kind": Choice(("public", "private", "fictional", "historic", "style"), benign="public"),
+    "evidence": Choice(
+        ("list", "fuzzy", "role", "own-name", "relation", "reference", "handle", "title", "cue"), benign="list"
+    ),
+}
 
 CORE = Vocabulary(
     {
@@ -234,9 +241,16 @@ CORE = Vocabulary(
             SignalSpec(
                 "prompt.persons",
                 Stage.PROMPT,
-                Items({"match": Score("match"), "kind": Choice(("public", "private"), benign="public")}),
-                "Real people that the texts name: public figures by name, private people by relation or by a listed "
-                "name. Fictional characters, artists named for their style and the long dead are not in it.",
+                Items(_PERSON),
+                "Who the texts name or mean. kind: public (a living public figure), private (anybody else alive), and "
+                "three of which no living person is depicted: fictional (characters and figures of myth), historic "
+                "(dead for more than fifty years) and style (an artist named for a style or as the author). match: "
+                "how surely a living person is meant; of the last three it is 0.25, so that a rule that asks for "
+                "match >= 0.5 never sees them and one that wants them asks for their kind alone. evidence: what told "
+                "so. list: the shipped lists. fuzzy: a listed name misspelt. role: an office that one person holds. "
+                "own-name: a name that the deployment protects. relation: to the writer, such as my classmate. "
+                "reference: pointing at an image of the request. handle: a user name. title: a title before a name. "
+                "cue: a name on no list, by its form and the words around it.",
                 "stricter",
             ),
             SignalSpec(

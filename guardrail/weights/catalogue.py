@@ -65,6 +65,33 @@ _FACE_RECOGNITION_MODELS = Archive(
 )
 _DLIB_MODELS = "face_recognition_models-0.3.0/face_recognition_models/models/"
 
+# Our own, and part of the package. The encoder is fine-tuned from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
+_PROMPT_CLASSIFIER = tuple(
+    WeightFile(
+        name, filename, sha256, task, "Apache-2.0", installed_as=("guardrail", f"checks/text/weights/{filename}")
+    )
+    for name, filename, sha256, task in (
+        (
+            "prompt-ngrams",
+            "prompt-ngrams.safetensors",
+            "f9af58f9a1a8e66435cd2298a68e949b419f295b2edca195c1367087045aeb71",
+            "prompt classifier, n-grams",
+        ),
+        (
+            "prompt-encoder",
+            "prompt-encoder.onnx",
+            "b172472381a5298bde97267f5a0b097f59d082eaf9c36d361fc0b828cad868c8",
+            "prompt classifier, encoder",
+        ),
+        (
+            "prompt-classifier",
+            "prompt-classifier.json",
+            "a7e3674ec47bfb60f22389aeb78d11605b1111f8504887b375eff23a6c6b4932",
+            "prompt classifier, joins",
+        ),
+    )
+)
+
 CATALOGUE: Mapping[str, WeightFile] = MappingProxyType(
     {
         w.name: w
@@ -107,6 +134,7 @@ CATALOGUE: Mapping[str, WeightFile] = MappingProxyType(
                 "MIT",
                 origin="OpenCV's model zoo (opencv_zoo, models/face_detection_yunet)",
             ),
+            *_PROMPT_CLASSIFIER,
             WeightFile(
                 "nudenet-320n",
                 "320n.onnx",

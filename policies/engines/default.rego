@@ -14,7 +14,7 @@ import rego.v1
 
 decision := three.answer(manifest, outcome)
 
-sexual := {"suggestive": 0.40, "explicit": 0.70}
+sexual := {"leaning": 0.25, "suggestive": 0.40, "explicit": 0.70}
 
 nudity := {"partial": 0.35, "explicit": 0.65}
 
@@ -25,7 +25,7 @@ minor := {"possible": 0.20}
 match := {"person": 0.50}
 
 something_sexual := three.any_of([
-	three.at_least("prompt.sexual", sexual.suggestive),
+	three.at_least("prompt.sexual", sexual.leaning),
 	three.at_least("reference.nudity", nudity.partial),
 	three.at_least("step.nudity", nudity.partial),
 	three.at_least("output.nudity", nudity.partial),

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "BLANK",
     "CJK",
+    "ELSEWHERE",
     "FOLDS",
     "HANGUL",
     "HAN_KANA",
@@ -46,6 +47,8 @@ CJK = HANGUL + HAN_KANA
 UNSPACED = CJK + "\u0e01-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1780-\u17d3"
 # Scripts of India: their vowel signs are marks, and still parts of the word.
 INDIC = "\u0900-\u0963\u0966-\u0dff"
+# Cyrillic, Hebrew, Arabic, Thai and Lao, with the signs that are parts of their words.
+ELSEWHERE = "\u0430-\u04ff\u05d0-\u05ea\u0620-\u064a\u0671-\u06d3\u0e01-\u0e3a\u0e40-\u0eff"
 
 
 def _folds() -> dict[str, str]:

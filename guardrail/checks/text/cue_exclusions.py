@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from guardrail.checks.text.cue_words import cue_words, name_lists
 from guardrail.checks.text.wordlists import common_words
 
 __all__ = ["not_meant"]
 
+_LOOKS = frozenset({"look", "looks", "looking", "looked", "exactly", "face", "body", "somebody", "someone"})
 _MOST_BACK = 40  # words that an enumeration of artists is followed back
 
 
-def not_meant(words: Sequence[str], start: int, end: int, asked: bool) -> bool:
-    """Whether the name ``words[start:end]`` stands for a place, a brand, a style or the author of something.
+def not_meant(words: Sequence[str], start: int, end: int, asked: bool) -> Literal["place", "style"] | None:
+    """What the name ``words[start:end]`` stands for instead of somebody: a place or thing, or a style or author.
 
     Args:
         asked: the words before it ask for a picture of somebody, so that an artist is a person here.
     """
     lists, cues = name_lists(), cue_words()
     after = words[end] if end < len(words) else ","
-    if after in lists.places or after in cues.style_after:
-        return True
+    if after in lists.places:
+        return "place"
+    if after in cues.style_after:
+        return "style"
     # "Somebody's moody aesthetic"
     if after == "s" and not cues.style_after.isdisjoint(words[end + 1 : end + 4]):
-        return True
+        return "style"
     if tuple(words[start:end]) in lists.artists or tuple(words[start : end + 1]) in lists.artists:
-        return not asked and cues.wearing.isdisjoint(words[end : end + 2])
+        return "style" if not asked and cues.wearing.isdisjoint(words[end : end + 2]) else None
     before = words[start - 1] if start else ","
-    if before in cues.place_before or before in cues.art or before in ("art", "artwork", "detail"):
-        return True
-    return _credited(words, start) or _tag(words, start, end)
+    if before in cues.place_before:
+        return "place"
+    if before in cues.art or before in ("art", "artwork", "detail"):
+        return "style"
+    return "style" if _credited(words, start) or _tag(words, start, end) else None
 
 
 def _credited(words: Sequence[str], start: int) -> bool:
@@ -40,7 +46,8 @@ def _credited(words: Sequence[str], start: int) -> bool:
     for at in range(start - 1, max(-1, start - _MOST_BACK), -1):
         word = words[at]
         if word in cues.author:
-            return True
+            # "an astronaut that looks like somebody" has that face.
+            return word != "like" or at == 0 or words[at - 1] not in _LOOKS
         if word in ("of", "from"):
             return at > 0 and words[at - 1] in cues.style_before
         if word in cues.glue:

@@ -9,7 +9,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-__all__ = ["BESIDE", "CAPITAL", "EITHER", "FIRST", "CueWords", "NameLists", "cue_words", "name_lists", "sections_of"]
+__all__ = [
+    "BARE",
+    "BESIDE",
+    "CAPITAL",
+    "CUED",
+    "EITHER",
+    "FIRST",
+    "FULL",
+    "SHAPED",
+    "CueWords",
+    "NameLists",
+    "cue_words",
+    "name_lists",
+    "sections_of",
+]
+
+# What a name is worth with how much beside it. The shipped policies count from 0.50.
+FULL, CUED, SHAPED, BARE = 0.70, 0.60, 0.55, 0.50
 
 # What a word tells about where a name begins: here; one word before; up to two before or here; one before where there
 # are capitals.

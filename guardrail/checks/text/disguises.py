@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from functools import lru_cache
 
-from guardrail.checks.text.characters import CJK, HAN_KANA, LEET, LOOKALIKES, LOOKALIKES_ELSE
+from guardrail.checks.text.characters import CJK, ELSEWHERE, HAN_KANA, INDIC, LEET, LOOKALIKES, LOOKALIKES_ELSE
 from guardrail.checks.text.hangul import compose_jamo, has_jamo
 from guardrail.checks.text.segment import segment
 from guardrail.checks.text.views import View, substitute
-from guardrail.checks.text.wordlists import listed_words
+from guardrail.checks.text.wordlists import common_words, listed_words
 
 __all__ = ["digits", "jamo", "lookalikes", "masked", "spaced", "stretched"]
 
@@ -22,6 +22,11 @@ _LETTER = re.compile(r"[a-z0-9@$]")
 _GAP_BETWEEN_LETTERS = r"(?:[^\w@$]|_){1,6}"
 _SEPARATED = re.compile(rf"(?<![^\W_])(?:[a-z0-9@$]{_GAP_BETWEEN_LETTERS}){{2,}}[a-z0-9@$](?![^\W_])")
 _SEPARATED_MIXED = re.compile(_SEPARATED.pattern.replace("a-z", f"a-z{''.join(LOOKALIKES_ELSE)}"))
+_LETTER_ELSE = f"[{ELSEWHERE}{INDIC}]"
+_SEPARATED_ELSE = re.compile(
+    rf"(?<![^\W_{INDIC}])(?:{_LETTER_ELSE}[^\w{ELSEWHERE}{INDIC}]{{1,4}}){{3,}}{_LETTER_ELSE}(?![^\W_{INDIC}])"
+)
+_GAP_ELSE = re.compile(rf"[^\w{ELSEWHERE}{INDIC}]+")
 _SEPARATED_CJK = re.compile(rf"(?<![{CJK}])(?:[{CJK}](?:[^\w,、。，！？：；]|[0-9_]){{1,2}})+[{CJK}](?![{CJK}])")
 _INSIDE_CJK = re.compile(rf"(?<=[{CJK}])(?:[^\w\s,、。，！？：；]|[0-9_]){{1,2}}(?=[{CJK}])")
 _WIDE_CJK = re.compile(rf"(?<=[{CJK}]) {{2,}}(?=[{CJK}])")
@@ -29,6 +34,7 @@ _INSIDE_HAN = re.compile(rf"(?<=[{HAN_KANA}]) {{1,2}}(?=[{HAN_KANA}])")
 
 _SYMBOLS = "".join(re.escape(c) for c in LEET if not c.isalnum())
 _LEET_TOKEN = re.compile(rf"[a-z0-9{_SYMBOLS}]+")
+_ANY_LEET = re.compile(rf"[0-9{_SYMBOLS}]")
 _LEET = re.compile(rf"[a-z][0-9{_SYMBOLS}]|[0-9{_SYMBOLS}][a-z]")
 # What people write about pictures anyway: 8k, 3d, 50mm, f1, 1girl, 2nd, 1920x1080, v2, 4th.
 _ORDINARY = re.compile(
@@ -51,7 +57,7 @@ def lookalikes(view: View) -> View | None:
         return None
     latin = sum(c.isascii() and c.isalpha() for c in view.text)
     other = sum(not c.isascii() and c.isalpha() for c in view.text)
-    mostly_latin = latin >= 9 * other or (latin + other <= 24 and latin >= 2 * other)
+    mostly_latin = latin >= 9 * other or (latin + other <= 24 and latin >= 2 * other) or _many_mixed(view.text)
 
     def change(match: re.Match[str]) -> str | None:
         token = match[0]
@@ -75,6 +81,13 @@ def lookalikes(view: View) -> View | None:
     return substitute(found or view, _TOKEN, change, "look-alikes") or found
 
 
+def _many_mixed(text: str) -> bool:
+    """Whether words of two scripts at once are so many that all of them are in disguise."""
+    words = _TOKEN.findall(text)
+    mixed = [w for w in words if _LOOKALIKE.search(w) and any(c.isascii() and c.isalpha() for c in w)]
+    return len(mixed) >= 2 and 5 * len(mixed) >= len(words)
+
+
 def jamo(view: View) -> View | None:
     if view.text.isascii() or not has_jamo(view.text):
         return None
@@ -89,6 +102,7 @@ def spaced(view: View) -> View | None:
     if view.text.isascii():
         return found
     changed = found or view
+    changed = substitute(changed, _SEPARATED_ELSE, _join_by_gap, "spaced") or changed
     for pattern in (_SEPARATED_CJK, _INSIDE_CJK, _INSIDE_HAN):
         changed = substitute(changed, pattern, _join_syllables, "spaced") or changed
     changed = substitute(changed, _WIDE_CJK, lambda _: " ", "spaced") or changed
@@ -112,6 +126,13 @@ def _join_letters(match: re.Match[str]) -> str | None:
     return " ".join(map(_cut, words))
 
 
+def _join_by_gap(match: re.Match[str]) -> str:
+    """Letters of a script that is not cut into words here: wider gaps are the spaces."""
+    gaps = _GAP_ELSE.findall(match[0])
+    usual = Counter(gaps).most_common(1)[0][0]
+    return _GAP_ELSE.sub(lambda m: " " if len(m[0]) > len(usual) else "", match[0])
+
+
 def _cut(letters: str) -> str:
     """`letters` cut into known words; where digits stand among them, as they are cut with letters in their place."""
     swapped = "".join("i" if LEET.get(c) == "1" else LEET.get(c, c) for c in letters)
@@ -128,7 +149,9 @@ def _join_syllables(match: re.Match[str]) -> str:
 
 
 def masked(view: View) -> View | None:
-    """Letters behind a star ("n*ked"): where the rest is a listed word with the letters in their places."""
+    """Letters behind a star ("n*ked"): a listed word, or else an ordinary one, with the letters in their places."""
+    if not ("*" in view.text or "#" in view.text or "•" in view.text or "●" in view.text):
+        return None
 
     def change(match: re.Match[str]) -> str | None:
         return _masks().get(f"{match[1]}{'*' * len(match[2])}{match[3]}")
@@ -138,18 +161,29 @@ def masked(view: View) -> View | None:
 
 @lru_cache(maxsize=1)
 def _masks() -> dict[str, str]:
-    """Listed words by what is left of them when one to three letters in a row, but not the outer ones, are masked."""
-    return {
+    """Words by what is left of them when one to three letters in a row, but not the outer ones, are masked."""
+    # Ordinary words are only told apart with one letter behind a star, and give way to listed ones.
+    ordinary = {
+        f"{word[:start]}*{word[start + 1 :]}": word
+        for word in sorted(common_words(), reverse=True)
+        for start in range(1, len(word) - 1)
+    }
+    listed = {
         f"{word[:start]}{'*' * length}{word[start + length :]}": word
         for word in sorted(listed_words(), reverse=True)
         for length in (1, 2, 3)
         for start in range(1, len(word) - length)
     }
+    return ordinary | listed
 
 
 def digits(view: View, one: str) -> View | None:
     """Digits and signs that stand for letters; what may be either i or l is `one`."""
-    if not _LEET.search(view.text) or (one == "l" and not any(c in view.text for c in "1!|¡")):
+    if (
+        not _ANY_LEET.search(view.text)
+        or not _LEET.search(view.text)
+        or (one == "l" and not any(c in view.text for c in "1!|¡"))
+    ):
         return None
 
     def change(match: re.Match[str]) -> str | None:
@@ -164,9 +198,28 @@ def digits(view: View, one: str) -> View | None:
                 return word + tail
         if _STRETCH.search(swapped) and _unstretched(swapped):
             return swapped + tail
+        either = _either(token) if one == "i" else None
+        if either is not None:
+            return either + tail
+        if swapped in common_words() and "0" in token:
+            return swapped + tail
         return None if _ORDINARY.fullmatch(token) else swapped + tail
 
     return substitute(view, _LEET_TOKEN, change, "digits-for-letters")
+
+
+def _either(token: str) -> str | None:
+    """The listed word that `token` is when some of its signs are i and others l."""
+    signs = [i for i, c in enumerate(token) if LEET.get(c) == "1"]
+    if not 2 <= len(signs) <= 4:
+        return None
+    letters = [LEET.get(c, c) for c in token]
+    for choice in itertools.product("il", repeat=len(signs)):
+        for at, letter in zip(signs, choice, strict=True):
+            letters[at] = letter
+        if "".join(letters) in listed_words():
+            return "".join(letters)
+    return None
 
 
 def stretched(view: View, times: int) -> View | None:

@@ -3,7 +3,7 @@
 Words of spaced scripts are looked up by token (with a dictionary on the first token), words of Chinese, Japanese,
 Korean and Thai by character. Patterns are regular expressions of the word lists, run over the tokens with single spaces
 between them; punctuation stays as a lone comma, so that a pattern does not reach over it. What an exemption covers is
-not counted.
+not counted. Only patterns that a text has anchors for are run (`anchors`), which is most of what makes this fast.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from guardrail.checks.text.characters import INDIC, UNSPACED
 from guardrail.checks.text.normalise import View, plain
+from guardrail.checks.text.patterns import Patterns
+from guardrail.checks.text.sieve import Sieve
+from guardrail.checks.text.tokens import TokenText, is_unspaced, tokens_of, words_of
 from guardrail.checks.text.wordlists import Section, WordList, common_words
 
 __all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "is_unspaced", "token_pattern", "tokens_of"]
 
-_TOKEN = re.compile(
-    rf"[^\W_{UNSPACED}{INDIC}]+|[{UNSPACED}]+|[{INDIC}]+|[,;:!?()\[\]|，。；：！？、]|(?<=\w{{4}})\.(?=\s|$)"
-)
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]")
+# Whether something is looked for by character rather than by word.
+_SIDES = (False, True)
 _SPLITTERS = frozenset("._-*/|~+·•")
 # Short words of other languages in the Latin script, which stand beside each other by chance (Spanish "por no").
 _SHORT_FOREIGN = frozenset(
@@ -45,6 +44,14 @@ class Term:
     weight: float
     lowered: float
     name: str
+
+
+def _term(section: Section, line: str) -> Term:
+    return Term(section.name, section.weight, section.lowered, line)
+
+
+# A term of a script without spaces, whether a word must begin and must end with it, and its entry.
+_Characters = tuple[str, bool, bool, Term]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +78,6 @@ class Intervals:
         return at > 0 and self._reach[at - 1] >= end
 
 
-class TokenText:
-    """The tokens of a view, joined with single spaces, with a map back to the view."""
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-        words: list[str] = []
-        spans: list[tuple[int, int]] = []
-        for match in _TOKEN.finditer(view.text):
-            token = match[0]
-            # All that can follow a word character here are letters, digits and marks.
-            words.append(token if token.isalnum() or len(token) > 1 else ",")
-            spans.append(match.span())
-        self.words = words
-        self.spans = spans
-        self.joined = " ".join(words)
-        self.unspaced = not view.text.isascii() and _UNSPACED.search(view.text) is not None
-        # Where each word begins in `joined`.
-        self.starts = list(itertools.accumulate((len(w) + 1 for w in words), initial=0))[:-1]
-
-    def original(self, start: int, end: int) -> tuple[int, int]:
-        """Range in the original text behind ``joined[start:end]``."""
-        first = bisect.bisect_right(self.starts, start) - 1
-        last = bisect.bisect_left(self.starts, end) - 1
-        inner = start - self.starts[first]
-        left = self.spans[first][0] + min(inner, self.spans[first][1] - self.spans[first][0] - 1)
-        tail = end - self.starts[last]
-        right = min(self.spans[last][0] + tail, self.spans[last][1])
-        return self.view.original(left, max(right, left + 1))
-
-
-@lru_cache(maxsize=32)
-def tokens_of(view: View) -> TokenText:
-    """The tokens of `view`, made once for all checks that ask."""
-    return TokenText(view)
-
-
 class Lexicon:
     """Word lists of several languages, compiled.
 
@@ -118,48 +89,57 @@ class Lexicon:
 
     def __init__(self, lists: Iterable[WordList], *, loosest_disguised: float = 0.4) -> None:
         self._loosest = loosest_disguised
-        self._words: dict[str, list[tuple[tuple[str, ...], Term]]] = {}
-        self._unspaced: dict[str, list[tuple[str, bool, bool, Term]]] = {}
+        lists = list(lists)
+        self._words: dict[str, list[Term]] = {}
+        # Terms of several words, by the first two of them.
+        self._longer: dict[str, list[tuple[list[str], Term]]] = {}
+        self._unspaced: dict[str, list[_Characters]] = {}
         # Phrases of scripts that need no spaces, by their letters: 가슴노출 for 가슴 노출.
         self._phrases: dict[str, Term] = {}
         self._strong: dict[str, Term] = {}
-        self._spaced_patterns: list[tuple[re.Pattern[str], Term]] = []
-        self._unspaced_patterns: list[tuple[re.Pattern[str], Term]] = []
-        exempt: tuple[list[str], list[str]] = ([], [])
-        context: tuple[list[str], list[str]] = ([], [])
-        for words in lists:
-            for section in words.sections:
+        sections = [section for words in lists for section in words.sections]
+        for section in sections:
+            if not section.pattern:
                 self._add(section)
-            for pattern in words.exempt:
-                exempt[is_unspaced(pattern)].append(pattern)
-            for word in words.context:
-                context[is_unspaced(word)].append(re.escape(plain(word).text))
-        for entries in self._words.values():
-            entries.sort(key=lambda e: -len(e[0]))
-        joined = sorted(map(re.escape, self._phrases), key=len, reverse=True)
-        self._joined_phrase = re.compile(rf"(?<![가-힣])(?:{'|'.join(joined)})") if joined else None
-        self._spaced_exempt, self._unspaced_exempt = _either(exempt[0], words=True), _either(exempt[1], words=False)
-        self._spaced_context, self._unspaced_context = _either(context[0], words=True), _either(context[1], words=False)
+        for longer in self._longer.values():
+            longer.sort(key=lambda e: -len(e[0]))
+        # Both by the first two characters of a place in a text; the longest phrase first.
+        self._heads = _by_head(self._unspaced)
+        self._phrase_heads: dict[str, list[str]] = {}
+        for phrase in sorted(self._phrases, key=len, reverse=True):
+            self._phrase_heads.setdefault(phrase[:2], []).append(phrase)
+        # Of each two the first is for words, the second for characters.
+        patterns = [_term(section, line) for section in sections if section.pattern for line in section.lines]
+        self._pattern_terms = [[term for term in patterns if is_unspaced(term.name) is side] for side in _SIDES]
+        self._patterns = [Patterns([t.name for t in self._pattern_terms[side]], words=not side) for side in _SIDES]
+        exempt = [pattern for words in lists for pattern in words.exempt]
+        self._exempt = [Patterns([p for p in exempt if is_unspaced(p) is side], words=not side) for side in _SIDES]
+        context = [(is_unspaced(word), plain(word).text) for words in lists for word in words.context]
+        self._context = [
+            Sieve([frozenset({f" {word} "}) for unspaced, word in context if not unspaced], words=True),
+            Sieve([frozenset({word}) for unspaced, word in context if unspaced], words=False),
+        ]
+
+    def load(self) -> None:
+        """Compile now what is otherwise compiled when a text first needs it: about a millisecond a pattern."""
+        for patterns in (*self._patterns, *self._exempt):
+            patterns.load()
 
     def _add(self, section: Section) -> None:
-        for line in section.lines:
-            term = Term(section.name, section.weight, section.lowered, line)
-            if section.pattern:
-                if is_unspaced(line):
-                    self._unspaced_patterns.append((re.compile(line), term))
-                else:
-                    self._spaced_patterns.append((re.compile(rf"(?<![^ ])(?:{line})(?![^ ])"), term))
-                continue
-            head, tail = line.startswith("^"), line.endswith("$")
-            text = plain(line.removeprefix("^").removesuffix("$")).text
+        for line, text in zip(section.lines, _plain_lines(section.lines), strict=True):
+            term = _term(section, line)
             if is_unspaced(text):
+                head, tail = line.startswith("^"), line.endswith("$")
                 self._unspaced.setdefault(text[0], []).append((text, head, tail, term))
                 if " " in text and not head and not tail:
                     self._phrases.setdefault(text.replace(" ", ""), term)
                 continue
-            tokens = tuple(m[0] for m in _TOKEN.finditer(text))
-            self._words.setdefault(tokens[0], []).append((tokens[1:], term))
-            if len(tokens) == 1 and section.weight >= 0.7 and len(text) >= 4:
+            tokens = words_of(text)
+            if len(tokens) > 1:
+                self._longer.setdefault(f"{tokens[0]} {tokens[1]}", []).append((tokens[2:], term))
+                continue
+            self._words.setdefault(tokens[0], []).append(term)
+            if section.weight >= 0.7 and len(text) >= 4:
                 self._strong[text] = term
 
     # ---- finding
@@ -182,46 +162,50 @@ class Lexicon:
         return list(found.values()), context
 
     def _in_context(self, tokens: TokenText) -> bool:
-        if self._spaced_context is not None and self._spaced_context.search(tokens.joined):
-            return True
-        if not tokens.unspaced or self._unspaced_context is None:
-            return False
-        return self._unspaced_context.search(tokens.view.text) is not None
+        spaced, unspaced = self._context
+        return bool(spaced.passed(tokens.by_word) or (tokens.unspaced and unspaced.passed(tokens.by_character)))
 
     def exempted(self, tokens: TokenText) -> Iterator[tuple[int, int]]:
         """Ranges of the original text that an [exempt] pattern covers."""
-        if self._spaced_exempt is not None:
-            for match in self._spaced_exempt.finditer(tokens.joined):
-                yield tokens.original(*match.span())
-        if self._unspaced_exempt is not None and tokens.unspaced:
-            for match in self._unspaced_exempt.finditer(tokens.view.text):
-                yield tokens.view.original(*match.span())
+        spaced, unspaced = self._exempt
+        for start, end in spaced.ranges(tokens.by_word):
+            yield tokens.original(start, end)
+        if tokens.unspaced:
+            for start, end in unspaced.ranges(tokens.by_character):
+                yield tokens.view.original(start, end)
 
     def _matches(self, tokens: TokenText) -> Iterator[Hit]:
         view = tokens.view
         yield from self._token_matches(tokens)
         if self._strong:
             yield from self._split_matches(tokens)
-        for pattern, term in self._spaced_patterns:
-            for match in pattern.finditer(tokens.joined):
-                yield Hit(*tokens.original(*match.span()), term, view.undone)
+        (spaced, unspaced), (terms, unspaced_terms) = self._patterns, self._pattern_terms
+        for at, start, end in spaced.matches(tokens.by_word):
+            yield Hit(*tokens.original(start, end), terms[at], view.undone)
         if tokens.unspaced:
-            yield from self._character_matches(view)
-            for pattern, term in self._unspaced_patterns:
-                for match in pattern.finditer(view.text):
-                    yield Hit(*view.original(*match.span()), term, view.undone)
+            yield from self._character_matches(tokens)
+            for at, start, end in unspaced.matches(tokens.by_character):
+                yield Hit(*view.original(start, end), unspaced_terms[at], view.undone)
 
     def _token_matches(self, tokens: TokenText) -> Iterator[Hit]:
-        words, view = tokens.words, tokens.view
-        for i, word in enumerate(words):
-            for rest, term in self._words.get(word, ()):
-                if not rest or tuple(words[i + 1 : i + 1 + len(rest)]) == rest:
-                    start, end = tokens.spans[i][0], tokens.spans[i + len(rest)][1]
-                    yield Hit(*view.original(start, end), term, view.undone)
+        view, pairs = tokens.view, tokens.pairs
+        longer = {} if self._longer.keys().isdisjoint(pairs) else self._longer
+        if not longer and self._words.keys().isdisjoint(tokens.words):
+            return
+        for i, word in enumerate(tokens.words):
+            if longer and i < len(pairs):
+                for rest, term in longer.get(pairs[i], ()):
+                    if not rest or tokens.words[i + 2 : i + 2 + len(rest)] == rest:
+                        start, end = tokens.spans[i][0], tokens.spans[i + 1 + len(rest)][1]
+                        yield Hit(*view.original(start, end), term, view.undone)
+            for term in self._words.get(word, ()):
+                yield Hit(*view.original(*tokens.spans[i]), term, view.undone)
 
     def _split_matches(self, tokens: TokenText) -> Iterator[Hit]:
         """Strong words cut in two or three ("na ked", "un-dress"), where not all pieces are ordinary words."""
         words, view, strong = tokens.words, tokens.view, self._strong
+        if strong.keys().isdisjoint(tokens.glued):
+            return
         for i in range(len(words) - 1):
             pair = words[i] + words[i + 1]
             triple = pair + words[i + 2] if i + 2 < len(words) else ""
@@ -239,21 +223,33 @@ class Lexicon:
             return all(w in common_words() for w in tokens.words[start:end])
         return _ordinary(tokens.words, start, end)
 
-    def _character_matches(self, view: View) -> Iterator[Hit]:
-        text = view.text
-        for i, c in enumerate(text):
-            for word, head, tail, term in self._unspaced.get(c, ()):
-                if not text.startswith(word, i):
-                    continue
-                end = i + len(word)
-                if head and i and _same_run(text[i - 1], c):
-                    continue
-                if tail and end < len(text) and _same_run(text[end], text[end - 1]):
-                    continue
-                yield Hit(*view.original(i, end), term, view.undone)
-        if self._joined_phrase is not None:
-            for match in self._joined_phrase.finditer(text):
-                yield Hit(*view.original(*match.span()), self._phrases[match[0]], view.undone)
+    def _character_matches(self, tokens: TokenText) -> Iterator[Hit]:
+        view, text, heads = tokens.view, tokens.view.text, self._heads
+        if not heads.keys().isdisjoint(tokens.by_character.pairs):
+            for i, c in enumerate(text):
+                for word, head, tail, term in heads.get(text[i : i + 2]) or heads.get(c, []):
+                    if not text.startswith(word, i):
+                        continue
+                    end = i + len(word)
+                    if head and i and _same_run(text[i - 1], c):
+                        continue
+                    if tail and end < len(text) and _same_run(text[end], text[end - 1]):
+                        continue
+                    yield Hit(*view.original(i, end), term, view.undone)
+        if not self._phrase_heads.keys().isdisjoint(tokens.by_character.pairs):
+            yield from self._joined_phrases(view)
+
+    def _joined_phrases(self, view: View) -> Iterator[Hit]:
+        """Phrases without their spaces, the longest at a place, where they do not begin within a Hangul word."""
+        text, reached = view.text, 0
+        for i in range(len(text)):
+            phrases = self._phrase_heads.get(text[i : i + 2])
+            if phrases is None or i < reached or (i and "\uac00" <= text[i - 1] <= "\ud7a3"):
+                continue
+            phrase = next((p for p in phrases if text.startswith(p, i)), None)
+            if phrase is not None:
+                reached = i + len(phrase)
+                yield Hit(*view.original(i, reached), self._phrases[phrase], view.undone)
 
 
 def token_pattern(phrase: str) -> str:
@@ -263,10 +259,6 @@ def token_pattern(phrase: str) -> str:
     if is_unspaced(text):
         return re.escape(text.strip())
     return re.escape(TokenText(plain(phrase)).joined.strip(", "))
-
-
-def is_unspaced(text: str) -> bool:
-    return _UNSPACED.search(text) is not None
 
 
 def _same_run(a: str, b: str) -> bool:
@@ -288,8 +280,20 @@ def _ordinary(words: Sequence[str], start: int, end: int) -> bool:
     return 2 * sum(w in common for w in around) <= len(around)
 
 
-def _either(patterns: Sequence[str], *, words: bool) -> re.Pattern[str] | None:
-    if not patterns:
-        return None
-    union = "|".join(patterns)
-    return re.compile(rf"(?<![^ ])(?:{union})(?![^ ])" if words else union)
+def _plain_lines(lines: Sequence[str]) -> list[str]:
+    """The terms as texts are read, without the signs at their ends."""
+    bare = [line.removeprefix("^").removesuffix("$") for line in lines]
+    # All at once is some ten times faster; no term has a bar.
+    together = plain("|".join(bare)).text.split("|")
+    return together if len(together) == len(bare) else [plain(line).text for line in bare]
+
+
+def _by_head(unspaced: Mapping[str, list[_Characters]]) -> dict[str, list[_Characters]]:
+    """By the first two characters of a place in a text, the terms that may stand there; `unspaced` has them by the
+    first one."""
+    found: dict[str, list[_Characters]] = {}
+    for entries in unspaced.values():
+        short = any(len(text) == 1 for text, *_ in entries)
+        for head in dict.fromkeys(text[:2] for text, *_ in entries):
+            found[head] = entries if short else [e for e in entries if e[0].startswith(head)]
+    return found

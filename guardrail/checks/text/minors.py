@@ -6,11 +6,12 @@ generated minor is not recognised in pixels by any shipped check.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.lexicon import Lexicon
 from guardrail.checks.text.normalise import read
+from guardrail.checks.text.request import meeting
 from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.decision import EffectiveCheck
 from guardrail.media import Request, TextInput
@@ -23,7 +24,7 @@ class MinorTextCheck:
     """Words and ages; the strongest one counts, weak ones do not add up."""
 
     name = "minor-words"
-    version = "1"
+    version = "2"
     stages = frozenset({Stage.PROMPT})
     needs: frozenset[str] = frozenset()
     gives: tuple[SignalSpec, ...] = (CORE["prompt.minor"],)
@@ -48,7 +49,21 @@ class MinorTextCheck:
             hits, _ = lexicon.hits(read(text.text))
             score = max([score, *(h.term.weight for h in hits)])
             spans += [Span(i, h.start, h.end, "minor", h.term.section, h.term.weight, h.undone) for h in hits]
+        for across in self._across(texts):
+            score = max(score, across.score)
+            spans.append(across)
         return SignalValues({"prompt.minor": score}, tuple(spans))
+
+    def _across(self, texts: Sequence[TextInput]) -> Iterator[Span]:
+        """A word or an age cut in two, half in one prompt and half in the next, as spans in each of them."""
+        met = meeting(texts)
+        if met is None:
+            return
+        for hit in self._lexicon.hits(read(met.text))[0]:
+            if met.crosses(hit.start, hit.end):
+                yield from met.spans(
+                    Span(0, hit.start, hit.end, "minor", hit.term.section, hit.term.weight, hit.undone)
+                )
 
     def warmup(self) -> None:
         self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)

@@ -7,6 +7,7 @@ without spaces are kept without separators. It is made by `guardrail names build
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import json
 import secrets
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from guardrail.checks.text.figures import NAMED_PLACES, NameMatch, squeezed, stands_alone
+from guardrail.checks.text.found import NameMatch
 from guardrail.checks.text.lexicon import TokenText, is_unspaced, tokens_of
+from guardrail.checks.text.name_context import is_place, squeezed, stands_alone
 from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.wordlists import common_words
 from guardrail.errors import ConfigurationError, MissingExtra
@@ -145,10 +147,13 @@ class NameFile:
             keys = self._trie.prefixes(joined[start : start + LONGEST])
             ends = [start + len(key) for key in keys if not is_unspaced(key)]
             whole = [end for end in ends if joined[end : end + 1] in ("", " ")]
-            if not whole or joined[whole[-1] + 1 :].partition(" ")[0] in NAMED_PLACES:
+            if not whole:
+                continue
+            at = bisect.bisect_left(tokens.starts, start)
+            if is_place(tokens.words, at, bisect.bisect_left(tokens.starts, whole[-1])):
                 continue
             first, last = tokens.original(start, whole[-1])
-            yield NameMatch(first, last, _MATCH, self.kind, False, tokens.view.undone)
+            yield NameMatch(first, last, _MATCH, self.kind, "own-name", tokens.view.undone)
 
     def _in_characters(self, view: View) -> Iterator[NameMatch]:
         text, kept = squeezed(view.text)
@@ -156,7 +161,7 @@ class NameFile:
             for key in reversed(self._trie.prefixes(text[i : i + LONGEST])):
                 first, last = kept[i], kept[i + len(key) - 1]
                 if is_unspaced(key) and stands_alone(view.text, first, last + 1, key, True):
-                    yield NameMatch(*view.original(first, last + 1), _MATCH, self.kind, False, view.undone)
+                    yield NameMatch(*view.original(first, last + 1), _MATCH, self.kind, "own-name", view.undone)
                     break
 
 

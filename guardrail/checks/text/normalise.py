@@ -4,7 +4,8 @@ Each `View` is a text of canonical characters with a map back to the original, s
 as typed. The plain view undoes what is always safe to undo (compatibility forms, zero-width characters, letter case,
 accents). Further views undo a disguise each, and are made only where it is seen: zero-width characters in the place of
 spaces, look-alike letters of another script, Hangul taken apart, spaced letters, letters behind a star, digits for
-letters, stretched letters, words written together.
+letters, stretched letters, words written together, in pieces or misspelt, emoji, traditional characters. Codes and
+prompt syntax are taken off, and what they held is read like a text of its own.
 
 Sources: Unicode Standard Annex #15 (NFKC) and Technical Standard #39 (confusables; the table here is our own, small).
 Everything is linear in the length of the text, and there are at most `MOST_VIEWS` views of it.
@@ -18,14 +19,19 @@ from functools import lru_cache
 
 from guardrail.checks.text.characters import BLANK, FOLDS, INVISIBLE, MARKS
 from guardrail.checks.text.disguises import digits, jamo, lookalikes, masked, spaced, stretched
+from guardrail.checks.text.encodings import decoded
 from guardrail.checks.text.hangul import COMPATIBILITY
-from guardrail.checks.text.views import View
+from guardrail.checks.text.respelt import Words
+from guardrail.checks.text.syntax import unwrapped
+from guardrail.checks.text.turned import upside_down
+from guardrail.checks.text.variants import emoji, simplified
+from guardrail.checks.text.views import View, compose
 
 __all__ = ["MOST_VIEWS", "View", "plain", "read"]
 
-# For each of two bases: itself, five steps, two readings of digits, and each of the last three shortened in two ways;
-# and one with words parted at capitals.
-MOST_VIEWS = 29
+# For each of five bases: itself, eight steps, two readings of digits, and each of the last three shortened in two ways,
+# joined, that respelt, respelt, rotated, turned around in two ways; two for all: parted at capitals, upside down.
+MOST_VIEWS = 177
 
 
 @lru_cache(maxsize=4)
@@ -34,23 +40,46 @@ def read(text: str) -> tuple[View, ...]:
 
     The small cache lets the checks of one request share the work; it holds the last few prompts of the process.
     """
-    views: list[View] = []
-    for base in (plain(text), _gaps(text)):
-        if base is not None and _added(views, base):
-            _undisguise(views, base)
-    joined = _capitals(text, views[0])
+    first = plain(text)
+    views = [first]
+    joined = _capitals(text, first)
     if joined is not None:
         _added(views, joined)
+    bases = [_undisguise(views, first)]
+    gaps = _gaps(text)
+    if gaps is not None and _added(views, gaps):
+        bases.append(_undisguise(views, gaps))
+    inside = decoded(text)
+    if inside is not None:
+        bases += _read_inside(views, inside)
+    for option in (0, -1):
+        bare = unwrapped(inside or text, option)
+        if bare is None:
+            break
+        bases += _read_inside(views, bare)
+    # Words last: a reading that needs no table of misspellings is the plainer one.
+    for letters in bases:
+        for view in letters:
+            _reword(views, view)
+    turned = upside_down(text)
+    if turned is not None:
+        _added(views, turned)
     return tuple(views)
 
 
-def _undisguise(views: list[View], base: View) -> None:
-    """Add the readings of one base.
+def _read_inside(views: list[View], inside: View) -> list[list[View]]:
+    """Add the readings of a text that was found inside the typed one and still has its capitals and accents."""
+    base = compose(plain(inside.text), inside)
+    return [_undisguise(views, base)] if _added(views, base) else []
+
+
+def _undisguise(views: list[View], base: View) -> list[View]:
+    """Add the readings of one base, and give those whose words are still to be looked at.
 
     The order is the one in which disguises are put on top of each other, and each step starts from the last one that
     changed something, so that combinations come undone too.
     """
-    for undo in (lookalikes, jamo, spaced, jamo, masked):
+    for undo in (lookalikes, jamo, spaced, lookalikes, jamo, masked, simplified, emoji):
         view = undo(base)
         if view is not None and _added(views, view):
             base = view
@@ -62,8 +91,23 @@ def _undisguise(views: list[View], base: View) -> None:
     for letter in letters:
         for times in (1, 2):
             view = stretched(letter, times)
-            if view is not None:
-                _added(views, view)
+            if view is None:
+                break
+            _added(views, view)
+    return letters
+
+
+def _reword(views: list[View], view: View) -> None:
+    words = Words(view)
+    if not words.odd:
+        return
+    whole = words.rejoined()
+    if whole is not None and _added(views, whole):
+        words_of_whole = Words(whole).respelt()
+        if words_of_whole is not None:
+            _added(views, words_of_whole)
+    for one in words.respellings():
+        _added(views, one)
 
 
 def _added(views: list[View], view: View) -> bool:
@@ -86,7 +130,7 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
 _MARK = re.compile(f"[{MARKS}]")
 # A base with a hundred marks is an attack on whoever prints it; the first few tell which letter it is.
 _MOST_MARKS = 8
-_INNER_CAPITAL = re.compile("(?<=[a-z])[A-Z](?=[a-z])")
+_CAPITAL = re.compile("[A-Z](?=[a-z])")
 _GAP = re.compile(rf"(?<=[^\W_])[{INVISIBLE}]+(?=[^\W_])|[{BLANK}]")
 
 
@@ -146,7 +190,7 @@ def _gaps(text: str) -> View | None:
 
 def _capitals(text: str, view: View) -> View | None:
     """Words written together with capitals, as tags are ("RedHouse"), parted."""
-    inner = {match.start() for match in _INNER_CAPITAL.finditer(text)}
+    inner = {at for match in _CAPITAL.finditer(text) if "a" <= text[(at := match.start()) - 1] <= "z" and at}
     if not inner:
         return None
     chars: list[str] = []

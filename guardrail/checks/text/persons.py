@@ -1,40 +1,41 @@
-"""``prompt.persons``: real people that the texts name.
+"""``prompt.persons``: who is named or meant in the texts.
 
-Public figures by a hand-written list with native scripts and spellings; private people by relation ("my classmate",
-"the woman in this photo"), by title and name, and by the names that the user of the guard wants protected. Fictional
-characters are left out, and artists where they are named for a style.
+Public figures by a hand-written list with native scripts and spellings, and by the office that one person holds;
+private people by relation ("my classmate"), by title and name, by a name on no list, by pointing at the given image
+("the girl in this photo"), and by the names that the user of the guard wants protected. Characters, the long dead and
+artists named for a style are said to be that, with a `match` under what counts for a policy that asks for persons.
 """
 
 from __future__ import annotations
 
 import bisect
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.cues import NameCues
-from guardrail.checks.text.figures import NameIndex, public_figures
-from guardrail.checks.text.lexicon import Hit, Intervals, Lexicon, is_unspaced, tokens_of
+from guardrail.checks.text.found import UNREAL, UNREAL_MATCH, Evidence, NameMatch
+from guardrail.checks.text.lexicon import Intervals, Lexicon, tokens_of
+from guardrail.checks.text.mentions import Mentions
+from guardrail.checks.text.name_index import NameIndex
 from guardrail.checks.text.namefile import NameFile
 from guardrail.checks.text.normalise import View, read
 from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.decision import EffectiveCheck
-from guardrail.media import Request, TextInput
-from guardrail.signals import CORE, ItemValue, SignalSpec, Stage
+from guardrail.media import Request, Role, TextInput
+from guardrail.signals import CORE, MOST_ITEMS, ItemValue, SignalSpec, Stage
 
 __all__ = ["PersonTextCheck"]
 
-# A handle, "@jane.doe_99": begins with a letter, has three in a row; no e-mail address, no "@50mm".
-_HANDLE = re.compile(r"(?<![\w@.])@(?=[\w.]*[a-z]{3})[a-z_][\w.]{2,29}")
-_HANDLE_MATCH = 0.6
+# Images that "the girl in the photo" can mean.
+_POINTED_AT = frozenset({Role.REFERENCE, Role.VIDEO})
 
 
 class PersonTextCheck:
-    """One item for each person named, however often and in however many readings the name was found."""
+    """One item for each one named, however often and in however many readings the name was found. The i-th item is
+    what the i-th span says."""
 
     name = "person-names"
-    version = "1"
+    version = "2"
     stages = frozenset({Stage.PROMPT})
     needs: frozenset[str] = frozenset()
     gives: tuple[SignalSpec, ...] = (CORE["prompt.persons"],)
@@ -42,94 +43,128 @@ class PersonTextCheck:
     timeout_s = 5.0
 
     def __init__(self, settings: CheckSettings | None = None) -> None:
-        self._names = NameIndex()
-        for _, field, spelling, sure in public_figures():
-            self._names.add(spelling, kind="public", sure=sure, artist=field == "arts")
+        self._names = NameIndex.shipped()
         for name in settings.names if settings else ():
-            self._names.add(name, kind="private")
+            self._names.add(name, "private")
         self._files = [NameFile.load(path) for path in settings.name_files] if settings else []
         self._cues = NameCues()
-        self._relations = _Relations()
-        self._fictional = Lexicon(load_list("fictional", language) for language in languages("fictional"))
+        self._mentions: tuple[tuple[Evidence, Mentions], ...] = (
+            ("relation", Mentions("relations")),
+            ("role", Mentions("roles")),
+        )
+        self._references = Mentions("references")
+        self._characters = Lexicon(load_list("fictional", language) for language in languages("fictional"))
 
     def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
-        return [self._one(request.texts) for request in batch]
+        return [self._one(request) for request in batch]
 
-    def _one(self, texts: Sequence[TextInput]) -> SignalValues:
-        spans: list[Span] = []
-        for i, text in enumerate(texts):
+    def _one(self, request: Request) -> SignalValues:
+        pointed_at = any(image.role in _POINTED_AT for image in request.images)
+        found: list[tuple[int, NameMatch]] = []
+        for i, text in enumerate(request.texts):
             # Whoever is named in a negative prompt is not asked for.
             if not text.negative:
-                spans += _longest(self._spans(i, text.text))
-        items: tuple[ItemValue, ...] = tuple({"match": s.score, "kind": s.label} for s in spans)
+                found += ((i, name) for name in _apart(self._named(text.text, pointed_at)))
+        found = _within(found)
+        items: tuple[ItemValue, ...] = tuple(
+            {"match": n.match, "kind": n.kind, "evidence": n.evidence} for _, n in found
+        )
+        # Spans of the kind "person" are what `rewrite` takes out.
+        spans = (
+            Span(i, n.start, n.end, "character" if n.kind in UNREAL else "person", n.kind, n.match, n.undone)
+            for i, n in found
+        )
         return SignalValues({"prompt.persons": items}, tuple(spans))
 
-    def _spans(self, index: int, text: str) -> list[Span]:
-        views = read(text)
-        found = [
-            Span(index, *views[0].original(*handle.span()), "person", "private", _HANDLE_MATCH)
-            for handle in _HANDLE.finditer(views[0].text)
-        ]
-        for view in views:
-            names = [*self._names.find(view, text), *(name for f in self._files for name in f.find(view))]
-            styles = Intervals((n.start, n.end) for n in names if n.style)
-            spans = [
-                Span(index, n.start, n.end, "person", n.kind, n.match, n.undone)
-                for n in names
-                if not styles.cover(n.start, n.end)
-            ]
-            spans += [
-                Span(index, hit.start, hit.end, "person", "private", hit.term.weight, hit.undone)
-                for hit in self._relations.hits(view)
-            ]
-            spans += [
-                Span(index, start, end, "person", "private", match, view.undone)
-                for start, end, match in self._cues.find(tokens_of(view), text)
-            ]
-            if spans:
-                fictional = Intervals(self._fictional.exempted(tokens_of(view)))
-                found += [s for s in spans if not fictional.cover(s.start, s.end)]
-        return found
+    def _named(self, text: str, pointed_at: bool) -> Iterator[NameMatch]:
+        characters = Intervals(())
+        for view in read(text):
+            found = list(self._in(view, text, pointed_at))
+            if not view.undone:
+                characters = Intervals((n.start, n.end) for n in found if n.kind in UNREAL and n.evidence != "cue")
+            # What is a listed name as typed is no unlisted one in disguise: "Henry VIII" is not Henry VII.
+            else:
+                found = [n for n in found if n.evidence != "cue" or not characters.cover(n.start, n.end)]
+            if found:
+                yield from _real(found)
+
+    def _in(self, view: View, text: str, pointed_at: bool) -> Iterator[NameMatch]:
+        """Everybody in one reading of a text."""
+        yield from self._names.find(view, text)
+        for names in self._files:
+            yield from names.find(view)
+        tokens = tokens_of(view)
+        yield from self._cues.find(tokens, text)
+        for evidence, mentions in self._mentions:
+            for hit in mentions.hits(view):
+                kind = (
+                    "private" if evidence == "relation" else "historic" if hit.term.section == "historic" else "public"
+                )
+                match = UNREAL_MATCH if kind == "historic" else hit.term.weight
+                yield NameMatch(hit.start, hit.end, match, kind, evidence, hit.undone)  # type: ignore[arg-type]
+        if pointed_at:
+            for hit in self._references.hits(view):
+                yield NameMatch(hit.start, hit.end, hit.term.weight, "private", "reference", hit.undone)
+        for start, end in self._characters.exempted(tokens):
+            yield NameMatch(start, end, UNREAL_MATCH, "fictional", "title", view.undone)
 
     def warmup(self) -> None:
-        self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)
+        self._names.load()
+        for mentions in (self._references, *(m for _, m in self._mentions)):
+            mentions.load()
+        self.check([Request(texts=(TextInput("a lighthouse, 등대, портрет Анны"),))], Stage.PROMPT)
 
     def effective(self) -> EffectiveCheck:
         return EffectiveCheck(self.name, self.version, {f"names ({f.count:,})": f.sha256 for f in self._files})
 
 
-class _Relations:
-    """The lists of relations. One with a [context] names there words of which each of its patterns needs one: a text
-    without such a word is not searched."""
+def _real(found: Sequence[NameMatch]) -> Iterator[NameMatch]:
+    """The findings in one reading without those that are only part of the name of a character, of somebody long dead,
+    or of an artist named for a style. Whoever is listed under exactly such a name stays, and so does whom the user of
+    the guard wants protected."""
+    unreal = [name for name in found if name.kind in UNREAL]
+    if not unreal:
+        yield from found
+        return
+    # A style that is told by the words around a name says nothing against a list.
+    listed = [name for name in unreal if name.evidence != "cue"]
+    by_any, by_list = (Intervals((n.start, n.end) for n in names) for names in (unreal, listed))
+    same = {(n.start, n.end) for n in listed if n.kind != "style"}
+    for name in found:
+        if name.kind in UNREAL or name.evidence == "own-name":
+            yield name
+        elif name.evidence in ("list", "fuzzy"):
+            if not by_list.cover(name.start, name.end) or (name.start, name.end) in same:
+                yield name
+        elif not (by_any if name.evidence == "cue" else by_list).cover(name.start, name.end):
+            yield name
 
-    def __init__(self) -> None:
-        self._lexicons: list[tuple[bool, frozenset[str], Lexicon]] = []
-        lists = [load_list("relations", language) for language in languages("relations")]
-        # What is nobody's relation in one language is not found through the words of another either ("ex libris").
-        exempt = tuple(pattern for words in lists for pattern in words.exempt)
-        for words in lists:
-            lexicon = Lexicon([replace(words, context=(), exempt=exempt)])
-            spaced = any(not is_unspaced(line) for section in words.sections for line in section.lines)
-            self._lexicons.append((spaced, frozenset(words.context), lexicon))
 
-    def hits(self, view: View) -> Iterator[Hit]:
-        tokens = tokens_of(view)
-        for spaced, needed, lexicon in self._lexicons:
-            if (spaced or tokens.unspaced) and not (needed and needed.isdisjoint(tokens.words)):
-                yield from lexicon.hits([view])[0]
+def _within(found: list[tuple[int, NameMatch]]) -> list[tuple[int, NameMatch]]:
+    """At most `MOST_ITEMS`, as long as there are not more persons: a list that is too long counts as missing, and that
+    must not come of those who are none."""
+    room = max(0, MOST_ITEMS - sum(name.kind not in UNREAL for _, name in found))
+    kept = []
+    for entry in found:
+        if entry[1].kind in UNREAL:
+            if not room:
+                continue
+            room -= 1
+        kept.append(entry)
+    return kept
 
 
-def _longest(spans: Sequence[Span]) -> list[Span]:
-    """Overlapping findings are one person: the surest, then the longest, stands for them."""
-    kept: list[Span] = []
+def _apart(names: Iterable[NameMatch]) -> list[NameMatch]:
+    """Overlapping findings are one person: the surest, then the plainest, then the longest, stands for them."""
+    kept: list[NameMatch] = []
     # The kept ones do not overlap, so their starts and ends are in the same order.
     starts: list[int] = []
     ends: list[int] = []
-    for span in sorted(spans, key=lambda s: (-s.score, s.start - s.end, s.start)):
-        at = bisect.bisect_left(starts, span.end)
-        if at and ends[at - 1] > span.start:
+    for name in sorted(names, key=lambda n: (-n.match, bool(n.undone), n.start - n.end, n.start)):
+        at = bisect.bisect_left(starts, name.end)
+        if at and ends[at - 1] > name.start:
             continue
-        starts.insert(at, span.start)
-        ends.insert(at, span.end)
-        kept.append(span)
-    return sorted(kept, key=lambda s: s.start)
+        starts.insert(at, name.start)
+        ends.insert(at, name.end)
+        kept.append(name)
+    return sorted(kept, key=lambda n: n.start)

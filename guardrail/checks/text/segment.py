@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from guardrail.checks.text.wordlists import common_words, listed_words, name_words
 
-__all__ = ["segment"]
+__all__ = ["pieces", "segment"]
 
 LONGEST = 18
 
@@ -17,12 +17,24 @@ def _known() -> frozenset[str]:
 
 
 def segment(letters: str) -> str:
-    """`letters` with spaces between known words, or unchanged where that does not work out.
+    """`letters` with spaces between known words, or unchanged where that does not work out."""
+    if len(letters) < 4 or letters in listed_words():
+        return letters
+    known = _known()
+    words: list[str] = []
+    for piece in pieces(letters):
+        if words and piece not in known and words[-1] not in known:
+            words[-1] += piece
+        else:
+            words.append(piece)
+    return " ".join(words)
+
+
+def pieces(letters: str) -> list[str]:
+    """`letters` cut into known words and single letters between them.
 
     Fewest words win, and letters outside known words cost more than any word. Quadratic in the longest word only.
     """
-    if len(letters) < 4 or letters in listed_words():
-        return letters
     known = _known()
     best: list[tuple[int, int]] = [(0, 0)]
     for end in range(1, len(letters) + 1):
@@ -37,11 +49,4 @@ def segment(letters: str) -> str:
         start = best[end][1]
         cuts.append((start, end))
         end = start
-    words: list[str] = []
-    for start, end in reversed(cuts):
-        piece = letters[start:end]
-        if words and piece not in known and words[-1] not in known:
-            words[-1] += piece
-        else:
-            words.append(piece)
-    return " ".join(words)
+    return [letters[start:end] for start, end in reversed(cuts)]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["View", "substitute"]
+__all__ = ["View", "compose", "substitute", "untouched"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,16 +19,36 @@ class View:
         origin: for each of them the index of the (first) original character behind it.
         end: for each of them the index after the last original character behind it.
         undone: the disguises that were undone to get here; empty for the plain reading.
+        backwards: whether the text runs against the original, so that `origin` and `end` fall instead of rise.
     """
 
     text: str
     origin: Sequence[int]
     end: Sequence[int]
     undone: tuple[str, ...] = ()
+    backwards: bool = False
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The half-open range of original characters behind ``text[start:end]``."""
+        if self.backwards:
+            return self.origin[end - 1], self.end[start]
         return self.origin[start], self.end[end - 1]
+
+
+def untouched(text: str) -> View:
+    """`text` itself as a reading, with its capitals and accents: what codes and prompt syntax are read from."""
+    return View(text, range(len(text)), range(1, len(text) + 1))
+
+
+def compose(upper: View, lower: View) -> View:
+    """`upper`, a reading of the text of `lower`, as a reading of what `lower` reads; `lower` runs forwards."""
+    return View(
+        upper.text,
+        [lower.origin[i] for i in upper.origin],
+        [lower.end[i - 1] for i in upper.end],
+        (*lower.undone, *upper.undone),
+        upper.backwards,
+    )
 
 
 def substitute(
@@ -36,7 +56,8 @@ def substitute(
 ) -> View | None:
     """A view in which matches are replaced by what `change` gives; ``None`` if nothing changed.
 
-    The new characters point at the letters that they stand for, or share the characters of their match out in order.
+    For views that run forwards. The new characters point at the letters that they stand for, or share the characters of
+    their match out in order.
     """
     text: list[str] = []
     origin: list[int] = []
@@ -50,6 +71,11 @@ def substitute(
         text += [view.text[at:a], new]
         origin.extend(view.origin[at:a])
         end.extend(view.end[at:a])
+        if b - a == 1:
+            origin.extend([view.origin[a]] * len(new))
+            end.extend([view.end[a]] * len(new))
+            at = b
+            continue
         for first, last in _sources(match[0], new):
             origin.append(view.origin[a + first])
             end.append(view.end[a + last])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -67,22 +67,26 @@ def languages(kind: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def load_list(kind: str, language: str) -> WordList:
-    """Read ``lists/<kind>.<language>.txt``.
+    """Read ``lists/<kind>.<language>.txt``, whose patterns a test compiles; here it would take half a second.
 
     Raises:
         ConfigurationError: a line is not of the format; the message names file and line.
     """
     name = f"{kind}.{language}.txt"
     text = files("guardrail.checks.text").joinpath("lists", name).read_text("utf-8")
-    return parse_list(name, text)
+    return _parsed(name, text, compiling=False)
 
 
 def parse_list(name: str, text: str) -> WordList:
-    """Parse the text of a word list; `name` is for messages.
+    """Parse the text of a word list; `name` is for messages. Its patterns are compiled once, to see that they can be.
 
     Raises:
         ConfigurationError: a line is not of the format; the message names file and line.
     """
+    return _parsed(name, text, compiling=True)
+
+
+def _parsed(name: str, text: str, *, compiling: bool) -> WordList:
     blocks: list[tuple[int, re.Match[str], list[Line]]] = []
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
@@ -104,17 +108,19 @@ def parse_list(name: str, text: str) -> WordList:
             if len(words) != 1 or not re.fullmatch("[a-z]+", words[0]):
                 raise ConfigurationError(f"{name}:{number}: [macro NAME] takes one name of small letters")
             macros[words[0]] = "".join(line for _, line in lines)
-            _compiled(macros[words[0]], name, number)
+            if compiling:
+                _compiled(macros[words[0]], name, number)
     sections: list[Section] = []
     exempt: list[str] = []
     context: list[str] = []
     for number, header, lines in blocks:
         if header["name"] == "exempt":
-            exempt += _patterns(lines, macros, name)
+            exempt += _patterns(lines, macros, name, compiling)
         elif header["name"] == "context":
             context += [line for _, line in lines]
         elif header["name"] != "macro":
-            sections.append(_section(header, lines, macros, name, number))
+            terms = _patterns(lines, macros, name, compiling) if _is_pattern(header) else _terms(lines, name)
+            sections.append(_section(header, terms, name, number))
     return WordList(name, tuple(sections), tuple(exempt), tuple(context), macros)
 
 
@@ -137,10 +143,13 @@ def _with_letters(phrase: str) -> bool:
     return True
 
 
-def _section(header: re.Match[str], lines: Iterable[Line], macros: dict[str, str], name: str, number: int) -> Section:
+def _is_pattern(header: re.Match[str]) -> bool:
+    return "pattern" in header["rest"].split()
+
+
+def _section(header: re.Match[str], terms: Iterable[str], name: str, number: int) -> Section:
     kind = header["name"]
     words = header["rest"].split()
-    pattern = "pattern" in words
     try:
         weights = [float(w) for w in words if w != "pattern"]
     except ValueError:
@@ -149,12 +158,12 @@ def _section(header: re.Match[str], lines: Iterable[Line], macros: dict[str, str
         raise ConfigurationError(
             f"{name}:{number}: [{kind}] needs a weight over 0 and up to 1, and may have a second one that is lower"
         )
-    terms: Iterable[str]
-    if pattern:
-        terms = _patterns(lines, macros, name)
-    else:
-        terms = itertools.chain.from_iterable(_expanded(line, name, at) for at, line in lines)
-    return Section(kind, weights[0], weights[-1], pattern, tuple(terms))
+    return Section(kind, weights[0], weights[-1], _is_pattern(header), tuple(terms))
+
+
+def _terms(lines: Iterable[Line], name: str) -> Iterator[str]:
+    for number, line in lines:
+        yield from _expanded(line, name, number) if "(" in line or ")" in line else (line,)
 
 
 def _expanded(line: str, name: str, number: int) -> list[str]:
@@ -170,11 +179,12 @@ def expand(term: str) -> list[str]:
     return ["".join(c) for c in itertools.product(*choices)]
 
 
-def _patterns(lines: Iterable[Line], macros: dict[str, str], name: str) -> list[str]:
+def _patterns(lines: Iterable[Line], macros: dict[str, str], name: str, compiling: bool) -> list[str]:
     found: list[str] = []
     for number, line in lines:
         pattern = _with_macros(line, macros, name, number)
-        _compiled(pattern, name, number)
+        if compiling:
+            _compiled(pattern, name, number)
         found.append(pattern)
     return found
 

@@ -1,0 +1,145 @@
+"""Records out of JSONL and CSV files, plain or gzipped, line by line: memory does not grow with the file."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+from typing import IO, Any, cast
+
+from guardrail.errors import ConfigurationError
+
+__all__ = ["SUFFIXES", "DataError", "found_in", "records", "sha256"]
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz")
+MOST_BYTES_IN_A_LINE = 16 << 20  # also bounds what a hostile .gz can make of a few bytes
+
+
+class DataError(ConfigurationError):
+    """The data of a benchmark cannot be used; the message has ``file:line`` and the mend, and no content."""
+
+
+def found_in(given: Sequence[Path]) -> list[Path]:
+    """The files, and those inside the folders (any depth, sorted by path).
+
+    Raises:
+        DataError: one does not exist, has a name that says nothing of its format, is given twice, or a folder is empty.
+    """
+    known = ", ".join(SUFFIXES)
+    paths: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
+            if not inside:
+                raise DataError(f"{path} holds no file that ends in {known}")
+            paths += inside
+        elif not path.is_file():
+            raise DataError(f"{path} is not there")
+        elif not path.name.lower().endswith(SUFFIXES):
+            raise DataError(f"{path}: the name must end in one of {known}: it says how the file is read")
+        else:
+            paths.append(path)
+    resolved = [p.resolve() for p in paths]
+    for i, one in enumerate(resolved):
+        if one in resolved[:i]:
+            raise DataError(f"{paths[i]} is given twice: its rows would count twice")
+    return paths
+
+
+def sha256(path: Path) -> str:
+    """Of the bytes of the file as it lies there, in hex.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    digest = new_sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def records(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(1-based line on which it begins, record) for each; empty lines are skipped.
+
+    Args:
+        required: columns that the head of a CSV file has to name. The rows of a JSONL file are looked at by the caller.
+
+    Raises:
+        DataError: a line is no record.
+    """
+    if path.name.lower().endswith((".csv", ".csv.gz")):
+        yield from _csv(path, required)
+    else:
+        for line, text in _lines(path):
+            if text.strip():
+                yield line, _object(path, line, text)
+
+
+def _object(path: Path, line: int, text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{line}:{error.colno}: no JSON ({error.msg}): one object a line") from None
+    except RecursionError:
+        raise DataError(f"{path}:{line}: nested too deeply: one object a line") from None
+    except ValueError:
+        raise DataError(f"{path}:{line}: holds a number too long to read: one object a line") from None
+    if not isinstance(record, dict):
+        raise DataError(f"{path}:{line}: no object: each line is {{…}} with a text and a label")
+    return record
+
+
+def _csv(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    limit = csv.field_size_limit(MOST_BYTES_IN_A_LINE)
+    begins = 1
+    reader = csv.reader((text for _, text in _lines(path)), strict=True)
+    try:
+        head = [name.strip() for name in next(reader, [])]
+        for name in required:
+            if name not in head:
+                have = ", ".join(head[:20]) or "no column"
+                raise DataError(f"{path}:1: has no column {name!r} but {have}; map it: --column FIELD=NAME")
+        begins = reader.line_num + 1
+        for values in reader:
+            if values:
+                if len(values) != len(head):
+                    raise DataError(
+                        f"{path}:{begins}: {len(values)} values for {len(head)} columns: put quotes around a text with "
+                        "commas"
+                    )
+                # An empty cell is no value, as a field left out of a JSON object is none; but an empty prompt is one.
+                yield begins, {k: v for k, v in zip(head, values, strict=True) if v or k in required}
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}:{begins}: no CSV ({error}): is a quote left open?") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    line = 0
+    try:
+        with _opened(path) as file:
+            while raw := file.readline(MOST_BYTES_IN_A_LINE + 1):
+                line += 1
+                if len(raw) > MOST_BYTES_IN_A_LINE:
+                    raise DataError(f"{path}:{line}: longer than {MOST_BYTES_IN_A_LINE >> 20} MiB: split the row")
+                yield line, raw.decode("utf-8-sig" if line == 1 else "utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}:{line}: no UTF-8: convert the file") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{path}:{line + 1}: the gzip stream is broken or cut off: fetch the file again") from None
+    except OSError as error:
+        raise DataError(f"{path}:{line + 1}: cannot be read: {error.strerror}") from None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
