@@ -2,8 +2,11 @@
 
     python benchmarks/judged.py [--out benchmarks/results/judged-v2]
 
-No text is printed or written. Figures are for the prompt stage alone: without a picture, an instruction is judged
-by its words only. The sets are never edited and never tuned on; see tests/data/judged.
+No text is printed or written. The sets are never edited and never tuned on; see tests/data/judged.
+
+*block* and *alter* are for the words alone. *with a face* is what the default policy does with the same words beside a
+photograph of somebody: any request that leans towards the sexual is blocked then. The picture's own signal is given (no
+photograph is needed to know what the policy does with one); the words are judged as part of a request with a picture.
 """
 
 from __future__ import annotations
@@ -21,7 +24,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from guardrail import Guard  # noqa: E402 — after the path is set
+import numpy as np  # noqa: E402 — after the path is set
+
+from guardrail import Guard  # noqa: E402
+from guardrail.checks.text.sexual import LEANING, SexualTextCheck  # noqa: E402
+from guardrail.media import ImageInput, Request, TextInput  # noqa: E402
+from guardrail.signals import Stage  # noqa: E402
 
 SETS = ("en", "ko", "multi")
 
@@ -33,7 +41,17 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return round(100 * (middle - spread) / (1 + z * z / of), 1), round(100 * (middle + spread) / (1 + z * z / of), 1)
 
 
+def leans_with_picture(check: SexualTextCheck, text: str) -> bool:
+    """Whether the words beside some picture reach what the rule about real people blocks."""
+    picture = ImageInput((np.full((64, 64, 3), 127, np.uint8),))
+    (values,) = check.check([Request(texts=(TextInput(text),), images=(picture,))], Stage.PROMPT)
+    score = values.signals["prompt.sexual"]  # type: ignore[union-attr]
+    assert isinstance(score, float)
+    return score >= LEANING
+
+
 def measure(guard: Guard) -> dict[str, Any]:
+    check = SexualTextCheck()
     counts: dict[tuple[str, str, str], Counter[str]] = {}
     for name in SETS:
         with (ROOT / "tests" / "data" / "judged" / f"prompts-v2-{name}.jsonl").open(encoding="utf-8") as lines:
@@ -44,13 +62,16 @@ def measure(guard: Guard) -> dict[str, Any]:
                 count = counts.setdefault((row["lang"], row["set"], row["label"]), Counter())
                 count["of"] += 1
                 count[decision.action.value] += 1
-                count["person"] += bool(persons)
+                count["person"] += any((p["match"] or 0) >= 0.5 for p in persons)
+                blocked = decision.action.value == "block"
+                count["with a face"] += blocked or leans_with_picture(check, row["text"])
     result: dict[str, Any] = {}
     for (lang, kind, label), count in sorted(counts.items()):
         cell = {"of": count["of"]}
-        for what in ("block", "alter", "person"):
+        for what in ("block", "alter", "person", "with a face"):
             cell[what] = round(100 * count[what] / count["of"], 1)  # type: ignore[assignment]
         cell["block_95"] = wilson(count["block"], count["of"])  # type: ignore[assignment]
+        cell["with a face_95"] = wilson(count["with a face"], count["of"])  # type: ignore[assignment]
         result.setdefault(lang, {}).setdefault(kind, {})[label] = cell
     return result
 

@@ -31,7 +31,7 @@ from guardrail.paths import shipped_policies
 from guardrail.policy import BuiltinEngine, load_policy
 from guardrail.signals import CORE, Stage
 
-CHECKS = ("sexual-words", "minor-words", "person-names", "faces", "nudity")
+CHECKS = ("sexual-text", "minor-words", "person-names", "faces", "nudity")
 SHAPES = (
     (4, (Stage.PROMPT, Stage.OUTPUT)),
     (1, (Stage.PROMPT, Stage.REFERENCE, Stage.OUTPUT)),

@@ -127,7 +127,7 @@ CORE_ACTIONS: Mapping[str, ActionKind] = MappingProxyType(
                 frozenset({Stage.PROMPT}),
                 10,
                 "Change the prompt so that the named part is gone and the rest of the wish survives.",
-                (Param("drop", "choice", choices=("persons",), doc="which part goes"),),
+                (Param("drop", "choice", choices=("persons", "sexual"), doc="which part goes"),),
                 merge=("drop",),
             ),
             ActionKind(

@@ -13,7 +13,14 @@ from guardrail.cli import main
 from guardrail.cli.app import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "policies/README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md")
+PAGES = (
+    "README.md",
+    "policies/README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/benchmarks.md",
+)
 
 
 def blocks(page: str, language: str) -> list[str]:

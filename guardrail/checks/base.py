@@ -14,7 +14,7 @@ from guardrail.decision import EffectiveCheck
 from guardrail.media import Region, Request, Span
 from guardrail.signals import SignalSpec, SignalValue, Stage
 
-__all__ = ["Check", "CheckSettings", "Failure", "Region", "SignalValues", "Span"]
+__all__ = ["Check", "CheckSettings", "Failure", "PromptModel", "Region", "SignalValues", "Span"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class CheckSettings:
         threads: per model session.
         words: phrases of the deployment's own that ask for something sexual, with their score in 0..1.
         exempt: phrases that are harmless in this deployment; they lower ``prompt.sexual_exempted`` only.
+        prompt_models: heavier checks of the user's own (see `guardrail.checks.text.heavy`).
     """
 
     names: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class CheckSettings:
     words: tuple[tuple[str, float], ...] = ()
     exempt: tuple[str, ...] = ()
     name_files: tuple[str, ...] = ()
+    prompt_models: tuple[PromptModel, ...] = ()
 
 
 @runtime_checkable
@@ -84,4 +86,21 @@ class Check(Protocol):
 
     def effective(self) -> EffectiveCheck:
         """Name, version and sha256 of the weights that this check runs on."""
+        ...
+
+
+class PromptModel(Protocol):
+    """A model of the user's own that makes another check of prompts. What the user names is never left out."""
+
+    @property
+    def gives(self) -> tuple[SignalSpec, ...]:
+        """The signals of the check that `open` makes."""
+        ...
+
+    def open(self, settings: CheckSettings) -> Check:
+        """The check, its model loaded.
+
+        Raises:
+            ConfigurationError: the model is not there, is of another kind, or a package is missing.
+        """
         ...

@@ -21,7 +21,7 @@ __all__ = ["Declared", "Unavailable", "construct", "declared_checks", "vocabular
 
 GROUP = "guardrail.checks"
 SHIPPED: Mapping[str, str] = {
-    "sexual-words": "guardrail.checks.text.sexual:SexualTextCheck",
+    "sexual-text": "guardrail.checks.text.sexual:SexualTextCheck",
     "minor-words": "guardrail.checks.text.minors:MinorTextCheck",
     "person-names": "guardrail.checks.text.persons:PersonTextCheck",
     "faces": "guardrail.checks.image.faces:FaceCheck",
@@ -116,6 +116,7 @@ def construct(
 
     Raises:
         PluginError: a plugin fails in another way than with a ConfigurationError, or needs form a circle.
+        ConfigurationError: a model of the user's own (`CheckSettings.prompt_models`) cannot start.
     """
     declared = declared_checks() if declared is None else declared
     wanted = set(needed)
@@ -134,7 +135,23 @@ def construct(
             unavailable.append(Unavailable(d.name, names, error))
         except Exception as error:
             raise PluginError(f"the check {d.name} of {d.origin} failed to start: {type(error).__name__}") from error
+    checks += _prompt_models(settings, wanted, {c.name for c in checks})
     return _in_order(checks), unavailable
+
+
+def _prompt_models(settings: CheckSettings, wanted: set[str], taken: set[str]) -> list[Check]:
+    """The checks of the user's own models. One that cannot start is an error, though others may give its signals: what
+    the user asked for is not left out unseen."""
+    made: list[Check] = []
+    for model in settings.prompt_models:
+        if not any(s.name in wanted for s in model.gives):
+            continue
+        check = model.open(settings)
+        if check.name in taken:
+            raise ConfigurationError(f"two checks are called {check.name}: give one of the prompt models another name")
+        taken.add(check.name)
+        made.append(check)
+    return made
 
 
 def _in_order(checks: Sequence[Check]) -> list[Check]:

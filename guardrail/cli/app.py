@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from guardrail.cli import audit, check, demo, doctor, gallery, models, names, policy, verify
+from guardrail.cli import audit, bench, check, demo, doctor, gallery, models, names, policy, verify
 from guardrail.errors import GuardrailError
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(names.app, name="names")
 app.add_typer(audit.app, name="audit")
+app.add_typer(bench.app, name="bench")
 
 
 @app.command(help="Print the version.")

@@ -70,6 +70,36 @@ def pull(
         typer.echo(f"{weight.name}: {path} ({weight.licence}, sha256 {weight.sha256[:16]}…)")
 
 
+@app.command("fit-encoder-head")
+def fit_encoder_head(
+    pipeline: Annotated[str, typer.Argument(help="The folder of a pipeline, or the id of one in the hub's cache.")],
+    rows: Annotated[list[Path], typer.Option(help="Labelled prompts (.jsonl, also .gz); may be given several times.")],
+    encoder: Annotated[str, typer.Option(help="text_encoder, text_encoder_2 or text_encoder_3.")] = "text_encoder",
+    device: Annotated[str, typer.Option(help="Where the encoder runs, as torch names it.")] = "cpu",
+    most: Annotated[int, typer.Option(help="Rows of each kind at most.")] = 2000,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Fit a prompt check on a pipeline's own text encoder, into the data folder."""
+    from dataclasses import asdict
+    from itertools import chain
+
+    from guardrail.checks.text.heavy import fit_encoder_head as fit
+    from guardrail.checks.text.heavy import read_rows
+
+    labelled = chain.from_iterable(read_rows(path) for path in rows)
+    done = fit(
+        pipeline, labelled, encoder=encoder, device=device, most=most, say=lambda line: typer.echo(line, err=True)
+    )
+    if json:
+        show.print_json({**asdict(done), "path": str(done.path)})
+        return
+    typer.echo(f"{done.path}: for {done.encoder}, sha256 {done.encoder_sha256[:16]}…, in {done.seconds:.0f} s")
+    typer.echo(
+        f"on rows it had not seen: {done.caught:.1%} of {done.sexual:,} sexual ones explicit, {done.altered:.1%} at "
+        f"least suggestive; {done.over_blocked:.2%} of {done.benign:,} benign ones suggestive; AUROC {done.auroc:.3f}"
+    )
+
+
 @app.command()
 def add(file: Annotated[Path, typer.Argument(help="A model file that you brought.")]) -> None:
     """Put a model file into the data folder, if its sha256 is one that guardrail knows."""

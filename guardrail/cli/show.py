@@ -10,9 +10,13 @@ import typer
 from guardrail.decision import Action, Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-__all__ = ["COLOURS", "console", "print_decision", "print_json"]
+    from guardrail.guard.explain import Explained
+
+__all__ = ["COLOURS", "console", "print_decision", "print_explained", "print_json"]
 
 COLOURS = {"allow": "green", "alter": "yellow", "block": "red"}
 
@@ -57,6 +61,24 @@ def print_decision(decision: Decision, lang: str = "") -> None:
         out.print(f"[dim]not covered: {gap.what} {escape(gap.argument)} {escape(gap.detail)}[/]")
     ran = ", ".join(e.name for e in decision.effective) or "nothing"
     out.print(f"[dim]checked by {escape(ran)}[/]")
+
+
+def print_explained(texts: Sequence[Explained]) -> None:
+    """Each text with what fired underlined. For the person who typed it: this is content."""
+    from guardrail.cli.underline import underlined
+
+    out = console()
+    width = min(out.width, 100)
+    for text in texts:
+        out.print(f"{text.argument}{' (to be avoided)' if text.negative else ''}:", markup=False)
+        for line in underlined(text.text, text.spans, width):
+            out.print(line, soft_wrap=True)
+        if not text.spans:
+            out.print("  no word or phrase fired here", style="dim")
+        for name, cause in text.failures:
+            out.print(f"  {name} could not look: {cause}", markup=False)
+    if not texts:
+        out.print("not explained: the text was refused unread", style="dim")
 
 
 def exit_code(decision: Decision) -> int:

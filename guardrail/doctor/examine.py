@@ -100,6 +100,7 @@ def examine(*, measure: bool = True) -> Examination:
         found.faults.append(str(error))
         return found
     _look_at_checks(found, declared, measure)
+    _look_at_prompt_models(found, measure)
     _look_at_policies(found, declared, words)
     return found
 
@@ -180,6 +181,34 @@ def _look_at_checks(found: Examination, declared: Sequence[Declared], measure: b
                 row["ms"], cause = _measured(made)
                 if cause:
                     row |= {"state": "fails when it runs", "cause": cause}
+        found.checks.append(row)
+
+
+def _look_at_prompt_models(found: Examination, measure: bool) -> None:
+    """The heavier checks that the environment asks for. One that cannot start is a fault: no guard starts then."""
+    try:
+        models = build.prompt_models(None)
+    except ConfigurationError as error:
+        found.faults.append(str(error))
+        return
+    for model in models:
+        row: dict[str, Any] = {
+            "name": type(model).__name__,
+            "origin": "the user",
+            "gives": [s.name for s in model.gives],
+        }
+        try:
+            check = model.open(CheckSettings())
+        except ConfigurationError as error:
+            found.checks.append(row | {"state": "unavailable", "cause": str(error)})
+            found.faults.append(str(error))
+            continue
+        effective = check.effective()
+        row |= {"name": check.name, "state": "ready", "runs": effective.name, "weights": dict(effective.weights)}
+        if measure:
+            row["ms"], cause = _measured([check])
+            if cause:
+                row |= {"state": "fails when it runs", "cause": cause}
         found.checks.append(row)
 
 

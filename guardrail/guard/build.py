@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from guardrail.actions import action_kinds
 from guardrail.audit import AuditLog
-from guardrail.checks.base import Check, CheckSettings
+from guardrail.checks.base import Check, CheckSettings, PromptModel
 from guardrail.checks.registry import Declared, Unavailable, construct, vocabulary
 from guardrail.errors import ConfigurationError, SignalUnavailable
 from guardrail.gallery import Gallery
@@ -18,7 +19,7 @@ from guardrail.policy import BuiltinEngine, Policy, PolicyEngine
 from guardrail.policy.engines import engine_for
 from guardrail.signals import CORE
 
-__all__ = ["build_checks", "load_engine", "load_names", "name_files", "open_audit", "open_gallery"]
+__all__ = ["build_checks", "load_engine", "load_names", "name_files", "open_audit", "open_gallery", "prompt_models"]
 
 # Signals that the guard itself knows; no check is asked for them.
 OWN_SIGNALS = frozenset({s.name for s in CORE.at(None)} | {"output.markable"})
@@ -100,6 +101,27 @@ def load_names(names: Sequence[str] | str | Path) -> tuple[str, ...]:
             raise ConfigurationError(f"the list of names {names} cannot be read: {type(error).__name__}") from None
         return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
     return tuple(names)
+
+
+def prompt_models(models: Sequence[PromptModel] | str | Path | None) -> tuple[PromptModel, ...]:
+    """Heavier checks: as given, from a file that lists them, or (``None``) from the one in ``GUARDRAIL_PROMPT_MODELS``.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or something given is no prompt model.
+    """
+    if models is None:
+        models = os.environ.get("GUARDRAIL_PROMPT_MODELS") or ()
+    if isinstance(models, str | Path):
+        from guardrail.checks.text.heavy.settings import read_settings
+
+        return read_settings(models)
+    for model in models:
+        if not callable(getattr(model, "open", None)) or not hasattr(model, "gives"):
+            raise ConfigurationError(
+                "prompt_models are a Classifier, GenerativeGuard or EncoderHead of guardrail.checks.text.heavy, or a "
+                f"file that lists them, not {type(model).__name__}"
+            )
+    return tuple(models)
 
 
 def open_gallery(gallery: Any, keyring: Keyring) -> Any:

@@ -9,8 +9,9 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardrail.actions.wording import Task, Writer, as_writer
 from guardrail.audit import AuditLog
-from guardrail.checks.base import CheckSettings
+from guardrail.checks.base import CheckSettings, PromptModel
 from guardrail.decision import Decision, EffectiveCheck, PolicyRef
 from guardrail.errors import GuardrailError, InputError, MarkError
 from guardrail.guard import build
@@ -55,6 +56,11 @@ class Guard:
         on_report: called with (queue, decision) for each report that a rule asks for.
         reload: True, or seconds between two looks: when the rule file, a file that it extends or the tests beside it
             change, `reload` is called by a thread of the guard's own, until `close`.
+        rewriter: rewrites prompts where a rule asks for it, instead of the rules of `guardrail.actions.wording`: a
+            callable, or the folder of a local transformers text-generation model. Its text is checked again.
+        prompt_models: heavier checks of prompts by models of the user's own (see docs/heavier-checks.md): what
+            `guardrail.checks.text.heavy` offers, or a file that lists them; by default the file that
+            ``$GUARDRAIL_PROMPT_MODELS`` names, if it is set.
 
     Raises:
         ConfigurationError: whatever can be known now is refused now: a rule file that does not load (PolicyError), a
@@ -75,6 +81,8 @@ class Guard:
         threads: int = 1,
         on_report: Callable[[str, Decision], Any] | None = None,
         reload: bool | float = False,
+        rewriter: Callable[[Task], str] | Writer | str | Path | None = None,
+        prompt_models: Sequence[PromptModel] | str | Path | None = None,
     ) -> None:
         self._options = {
             "policy": policy,
@@ -88,6 +96,8 @@ class Guard:
             "threads": threads,
             "on_report": on_report,
             "reload": reload,
+            "rewriter": rewriter,
+            "prompt_models": prompt_models,
         }
         self._keeper: Keeper[Parts] = Keeper(policy, load, every_s=seconds_between(reload))
         self.keyring = keyring or load_keyring()
@@ -99,11 +109,14 @@ class Guard:
             insightface_pack=str(insightface_pack),
             gallery=self.gallery,
             threads=threads,
+            prompt_models=build.prompt_models(prompt_models),
         )
         self.audit = build.open_audit(audit, self.keyring)
         self.marks = MarkStack(self.keyring)
         recorder = Recorder(self.audit, on_report)
-        self._keeper.begin(Assembly(settings, recorder, self.keyring, self.marks, limits or Limits()).parts, warm)
+        writer = as_writer(rewriter) if rewriter is not None else None
+        assembly = Assembly(settings, recorder, self.keyring, self.marks, limits or Limits(), writer)
+        self._keeper.begin(assembly.parts, warm)
 
     # ---- what it is made of
 

@@ -16,9 +16,10 @@ from guardrail.actions.base import PlanInput
 from guardrail.actions.redact import STRENGTHS, targets
 from guardrail.decision import Action, ActionSpec, Alteration, Coverage, EffectiveCheck, Reason, Stage, Verdict
 from guardrail.errors import ActionError
+from guardrail.guard.attribution import attributed
 from guardrail.guard.item import Item
 from guardrail.guard.runner import Runner, StageFindings
-from guardrail.media import ImageInput, Region, Request
+from guardrail.media import ImageInput, Region, Request, Span
 from guardrail.media.types import Frame
 from guardrail.policy import PolicyEngine
 
@@ -85,38 +86,65 @@ class Judge:
 
     def alter_inputs(self, item: Item, verdict: Verdict, found: StageFindings, stage: Stage) -> None:
         """Carry out what the verdict asks for at the prompt and reference stages; block where it does not hold."""
-        for spec in verdict.specs:
+        for number, spec in enumerate(verdict.specs, 1):
             if item.blocked:
                 return
+            later = [s.to_json() for s in verdict.specs[number:] if s.kind == spec.kind]
             try:
-                self._alter(item, spec, found, stage)
+                found = self._alter(item, spec, found, stage, later)
             except ActionError as error:
                 item.block(stage, Reason("action", "", stage, Action.BLOCK, cause=f"{spec.kind}: {error}"))
 
-    def _alter(self, item: Item, spec: ActionSpec, found: StageFindings, stage: Stage) -> None:
+    def _alter(
+        self, item: Item, spec: ActionSpec, found: StageFindings, stage: Stage, later: Sequence[object]
+    ) -> StageFindings:
+        """Carry one action out. What was found in the texts moves with them: the next action needs it anew."""
         action = self.actions[spec.kind]
         if spec.kind in REDACTIONS:
             item.current, done = self.redact(item.current, action, spec, found.regions, stage, item)
             item.alterations += done
-            return
-        planned = action.plan(PlanInput(item.current, stage, found.spans, found.regions), spec.params)
+            return found
+        spans = [*found.spans, *self._sentences(item, spec)]
+        planned = action.plan(PlanInput(item.current, stage, spans, found.regions), spec.params)
         if action.spec.effect is not Action.ALTER:
-            return
+            return found
         item.alterations += planned
         if spec.kind in NOTES:
-            return
+            return found
         item.current = _with_changes(item.current, planned, stage)
         if any(p.text is not None for p in planned):
-            self._require_text_holds(item, spec)
+            found = replace(found, spans=self._require_text_holds(item, spec, later).spans)
         for p in planned:
             p.status = "applied"
+        return found
 
-    def _require_text_holds(self, item: Item, spec: ActionSpec) -> None:
-        """A rewritten prompt must pass: the same checks, the same rules, nothing left to rewrite or to block."""
+    def _sentences(self, item: Item, spec: ActionSpec) -> list[Span]:
+        """What is to be rewritten though no word of it is on a list. Dozens of model runs, so only where it is needed.
+
+        Raises:
+            ActionError: a check could not say.
+        """
+        if spec.kind != "rewrite" or spec.params.get("drop") != "sexual":
+            return []
+        spans, failures = attributed(self.runner.checks, item.current)
+        for name, cause in failures.items():
+            raise ActionError(f"{name}: {cause}")
+        # Where it is the sentence and no words of it, there is nothing to take out.
+        return [s for s in spans if s.label == "classifier"]
+
+    def _require_text_holds(self, item: Item, spec: ActionSpec, later: Sequence[object]) -> StageFindings:
+        """A rewritten prompt must pass: the same checks, the same rules, nothing left to rewrite or to block.
+
+        Args:
+            later: actions of the same kind that are still to come (persons first, then what is sexual).
+        """
         (again,) = self.runner.run([item.current], Stage.PROMPT)
         verdict = self._ask(item, {**item.signals, **again.signals}, Stage.PROMPT)
-        if verdict.action is Action.BLOCK or any(s.kind == spec.kind for s in verdict.specs):
+        if verdict.action is Action.BLOCK or any(
+            s.kind == spec.kind and s.to_json() not in later for s in verdict.specs
+        ):
             raise ActionError("the changed prompt is still refused by the policy")
+        return again
 
     # ---- covering faces and body parts
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from guardrail.actions import actions, validate
+from guardrail.actions import PlannedAction, actions, validate
+from guardrail.actions.rewrite import Rewrite
+from guardrail.actions.wording import Writer
 from guardrail.checks.base import CheckSettings
 from guardrail.checks.registry import declared_checks
 from guardrail.errors import ConfigurationError
@@ -36,6 +39,7 @@ class Assembly:
     keyring: Keyring
     marks: MarkStack
     limits: Limits
+    writer: Writer | None = None
 
     def parts(self, engine: PolicyEngine) -> Parts:
         """Everything that a session works with, under this engine.
@@ -44,7 +48,9 @@ class Assembly:
             SignalUnavailable: a signal that no installed check gives.
             ConfigurationError: a pack, which is no policy of its own; parameters that an action refuses.
         """
-        known = actions()
+        known: Mapping[str, PlannedAction] = actions()
+        if self.writer is not None:
+            known = {**known, "rewrite": Rewrite(self.writer)}
         settings = self.settings
         policy = getattr(engine, "policy", None)
         if isinstance(policy, Policy):

@@ -70,7 +70,7 @@ class Words:
 
 
 class Sexual(Words):
-    name, gives = "sexual-words", (CORE["prompt.sexual"],)
+    name, gives = "sexual-text", (CORE["prompt.sexual"],)
 
 
 class Minor(Words):

@@ -143,7 +143,7 @@ def test_without_models_each_row_has_the_mend_and_the_guard_the_same(no_models: 
         assert models(found)[name]["mend"] in found.faults[0]
     assert checks(found)["faces"]["state"] == "unavailable"
     assert checks(found)["faces"]["cause"] in found.faults[0]
-    assert checks(found)["sexual-words"]["state"] == "ready"
+    assert checks(found)["sexual-text"]["state"] == "ready"
 
 
 def test_a_file_with_another_hash_has_to_go_first(no_models: Path) -> None:

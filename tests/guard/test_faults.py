@@ -97,7 +97,7 @@ WORST = {
     "faces": {"real": 1.0, "identifiable": True, "match": 1.0, "gallery": "protected"},
     "person-names": {"match": 1.0, "kind": "private"},
 }
-CHECKS = ("sexual-words", "minor-words", "person-names", "faces", "nudity")
+CHECKS = ("sexual-text", "minor-words", "person-names", "faces", "nudity")
 
 
 class World:

@@ -58,7 +58,7 @@ def test_a_check_that_a_policy_does_not_read_is_not_constructed(
 
     install(monkeypatch, ScriptedFaces)
     monkeypatch.setattr(sys.modules["tests.scripted"], "ScriptedFaces", Explosive)
-    assert [e.name for e in make_guard(PROMPT_RULE).effective()] == ["sexual-words"]
+    assert [e.name for e in make_guard(PROMPT_RULE).effective()] == ["sexual-text"]
 
 
 def test_a_rule_file_that_does_not_load_is_refused_with_its_place(tmp_path: Path) -> None:

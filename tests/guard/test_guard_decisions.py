@@ -408,5 +408,5 @@ def test_a_messages_words_name_no_check_and_no_threshold(default_guard: Any) -> 
             message = default_guard.check_prompt(prompt).message(lang).lower()
             assert message
             assert not any(
-                word in message for word in ("0.", "threshold", "nudenet", "score", "detector", "sexual-words")
+                word in message for word in ("0.", "threshold", "nudenet", "score", "detector", "sexual-text")
             )

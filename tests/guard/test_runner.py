@@ -306,7 +306,7 @@ def test_no_value_that_is_no_score_passes_a_policy(
     value: Any, make_guard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guard = make_guard("rules: [{id: r, at: prompt, when: {prompt.sexual: '>= 0.5'}, then: block}]")
-    (check,) = (c for c in guard._parts.judge.runner.checks if c.name == "sexual-words")
+    (check,) = (c for c in guard._parts.judge.runner.checks if c.name == "sexual-text")
     monkeypatch.setattr(
         type(check), "check", lambda self, batch, stage: [SignalValues({"prompt.sexual": value}) for _ in batch]
     )

@@ -36,7 +36,7 @@ def test_it_is_what_was_agreed(policy: Policy) -> None:
     assert (policy.id, policy.version, policy.ref.mode) == ("default", "1.0.0", "enforce")
     assert [r.id for r in policy.rules if r.locked] == ["real-person-sexual", "minor-sexual", "protected-identity"]
     assert policy.thresholds == {
-        "sexual": {"suggestive": 0.4, "explicit": 0.7},
+        "sexual": {"leaning": 0.25, "suggestive": 0.4, "explicit": 0.7},
         "nudity": {"partial": 0.35, "explicit": 0.65},
         "real": {"likely": 0.5},
         "minor": {"possible": 0.2},

@@ -67,7 +67,7 @@ def test_a_test_has_what_is_not_harmless_and_what_came_of_it(policy: Policy) -> 
         "    given:\n"
         "      stage: prompt\n"
         "      prompt.sexual: 0.4\n"
-        "      prompt.persons: [{match: 0.9, kind: public}]\n"
+        "      prompt.persons: [{match: 0.9, kind: public, evidence: null}]\n"
         "    expect: {decision: alter, rules: [guide, named]}\n"
     )
     passes(policy, text)

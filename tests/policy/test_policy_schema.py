@@ -167,7 +167,7 @@ def test_the_tables_name_everything_once() -> None:
     assert {line.count(" | ") for line in lines if line.startswith("| `") and "." in line.split("`")[1]} == {3}
     assert "| `prompt.sexual` | prompt | score 0..1, thresholds of `sexual` | How strongly" in markdown()
     assert "`max`: integer 1..8, default `2` (number of attempts)" in markdown()
-    assert "`drop`: `persons`, required (which part goes)" in markdown()
+    assert "`drop`: `persons`, `sexual`, required (which part goes)" in markdown()
 
 
 def test_a_bar_does_not_end_a_cell() -> None:

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.checks.base import CheckSettings, Failure, Region, SignalValues
-from guardrail.checks.image.backends.base import onnx_session, require_finite, suppress_overlaps
+from guardrail.checks.image.backends.base import require_finite, suppress_overlaps
 from guardrail.decision import EffectiveCheck
 from guardrail.errors import CheckError
 from guardrail.media import ImageInput, Request
 from guardrail.media.types import Frame
 from guardrail.signals import CORE, SignalSpec, Stage
 from guardrail.weights import CATALOGUE, read
+from guardrail.weights.session import onnx_session
 
 __all__ = ["BodyPart", "NudeNet", "NudityCheck", "NudityDetector"]
 

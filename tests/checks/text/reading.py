@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from guardrail.checks.base import Span
+from guardrail.checks.text.lexicon import Hit
 from guardrail.checks.text.minors import MinorTextCheck
+from guardrail.checks.text.normalise import View
 from guardrail.checks.text.persons import PersonTextCheck
 from guardrail.checks.text.sexual import SexualTextCheck
 from guardrail.media import Request, TextInput
@@ -18,9 +20,16 @@ SUGGESTIVE, EXPLICIT, MATCH, MINOR = 0.40, 0.70, 0.50, 0.20
 TextCheck = SexualTextCheck | PersonTextCheck | MinorTextCheck
 
 
+class WordsAlone(SexualTextCheck):
+    """The check with its word lists only: what the classifier makes of the texts is tested where it is."""
+
+    def _joined(self, views: Sequence[View], listed: float, hits: Sequence[Hit], reference: bool) -> float:
+        return listed
+
+
 @lru_cache(maxsize=1)
 def sexual() -> SexualTextCheck:
-    return SexualTextCheck()
+    return WordsAlone()
 
 
 @lru_cache(maxsize=1)

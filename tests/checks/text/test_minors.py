@@ -7,7 +7,7 @@ import pytest
 from guardrail.media import Request, TextInput
 from guardrail.signals import Stage
 
-from .reading import MINOR, avoided, found, minors, score
+from .reading import MINOR, answer, avoided, found, minors, score
 
 
 @pytest.mark.parametrize(
@@ -128,3 +128,43 @@ def test_a_finding_points_at_the_words_as_typed(text: str, words: list[str]) -> 
 def test_alone_or_in_a_batch_is_the_same() -> None:
     requests = [Request(texts=(TextInput(t),)) for t in ("a child", "a lighthouse", "15세", "a 25 year old")]
     assert minors().check(requests, Stage.PROMPT) == [minors().check([r], Stage.PROMPT)[0] for r in requests]
+
+
+# ---- several prompts of one picture
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("a 12 year", "old with a violin"),
+        ("a ten-year-", "old chess player"),
+        ("a tod", "dler with a balloon"),
+        ("a middle", "school classroom"),
+        ("초등", "학생과 선생님"),
+        ("小学", "生の遠足"),
+        ("a 12 year", "a 12 year", "old with a violin"),
+        ("a lighthouse", "a 12 year", "old"),
+    ],
+)
+def test_cut_in_two_it_is_found_where_the_prompts_meet(texts: tuple[str, ...]) -> None:
+    assert all(score(minors(), text) < MINOR for text in texts)
+    value, spans = answer(minors(), *texts)
+    assert value >= MINOR  # type: ignore[operator]
+    assert {s.text for s in spans if "split over prompts" in s.undone} == {texts.index(texts[-2]), len(texts) - 1}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("a 12 year", "a 12 year"),  # a copy for the other encoder
+        ("a kitchen, 8k", "old masters, oil"),
+        ("a bottle of whisky, 12 years", "old oak table"),
+        ("a 30 year", "old woman"),
+    ],
+)
+def test_prompts_that_meet_without_saying_so(texts: tuple[str, ...]) -> None:
+    assert score(minors(), *texts) < MINOR
+
+
+def test_a_negative_prompt_meets_nothing() -> None:
+    assert score(minors(), "a 12 year", avoided("old")) < MINOR

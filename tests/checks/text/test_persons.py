@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from guardrail.checks.base import CheckSettings
 from guardrail.checks.text.figures import public_figures
 from guardrail.checks.text.persons import PersonTextCheck
-from guardrail.checks.text.wordlists import load_list
+from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, Stage
 
@@ -240,7 +240,12 @@ def test_nobody_the_writer_knows(text: str) -> None:
     assert people(text) == []
 
 
-SEARCHED_WHERE = [("relations", "en"), ("relations", "es")]
+SEARCHED_WHERE = [
+    (kind, language)
+    for kind in ("relations", "roles", "references")
+    for language in languages(kind)
+    if load_list(kind, language).context
+]
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

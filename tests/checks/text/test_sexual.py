@@ -310,7 +310,7 @@ def test_spans_say_which_text_and_what_was_undone() -> None:
 def test_alone_or_in_a_batch_is_the_same() -> None:
     texts = [*EXPLICIT_TEXTS, *SUGGESTIVE_TEXTS, *HARMLESS]
     requests = [Request(texts=(TextInput(t),)) for t in texts]
-    together = sexual().check(requests, Stage.PROMPT)
+    together = SexualTextCheck().check(requests, Stage.PROMPT)
     fresh = SexualTextCheck()
     alone = [fresh.check([r], Stage.PROMPT)[0] for r in reversed(requests)]
     assert together == alone[::-1]

@@ -103,7 +103,7 @@ def test_a_guard_decides_by_a_policy_in_cel_and_travels(tmp_path: Path) -> None:
             assert (decision.action, decision.rules) == (Action.BLOCK, ("no-nudes",))
             assert decision.message().startswith("Not here.")
             assert twin.check_prompt("a house").action is Action.ALLOW
-            assert [e.name for e in twin.effective()] == ["sexual-words"]
+            assert [e.name for e in twin.effective()] == ["sexual-text"]
 
 
 # ---- plugins

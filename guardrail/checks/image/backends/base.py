@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ __all__ = [
     "FaceDetector",
     "MatchScale",
     "fit_long_side",
-    "onnx_session",
     "require_finite",
     "suppress_overlaps",
 ]
@@ -89,25 +88,6 @@ class Embedder(Protocol):
     def embed(self, image: Frame, faces: Sequence[DetectedFace]) -> FloatArray:
         """(number of faces, dimension) float32; Euclidean distance tells how alike two faces are."""
         ...
-
-
-def onnx_session(model: bytes, threads: int) -> Any:
-    """An ONNX Runtime session on the CPU from verified bytes.
-
-    Raises:
-        MissingExtra: onnxruntime is not installed.
-    """
-    try:
-        import onnxruntime as ort
-    except ImportError:
-        from guardrail.errors import MissingExtra
-
-        raise MissingExtra("image checks", "faces") from None
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def require_finite(outputs: Sequence[NDArray[np.float32]], model: str) -> None:

@@ -13,13 +13,13 @@ import numpy as np
 from guardrail.checks.image.backends.base import (
     DetectedFace,
     fit_long_side,
-    onnx_session,
     require_finite,
     suppress_overlaps,
 )
 from guardrail.media.types import Frame
 from guardrail.weights import CATALOGUE, read
 from guardrail.weights.onnx_shapes import free_sizes
+from guardrail.weights.session import onnx_session
 
 __all__ = ["CenterFace"]
 

@@ -13,12 +13,12 @@ import numpy as np
 from guardrail.checks.image.backends.base import (
     DetectedFace,
     fit_long_side,
-    onnx_session,
     require_finite,
     suppress_overlaps,
 )
 from guardrail.media.types import Frame
 from guardrail.weights import CATALOGUE, read
+from guardrail.weights.session import onnx_session
 
 __all__ = ["YuNet"]
 

@@ -1,0 +1,190 @@
+"""Reading labelled prompts: every format gives the same rows, and what is wrong is named by file, line and mend."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from guardrail.bench.data import Columns, DataError, Labels, rows, survey
+from guardrail.bench.files import found_in
+
+SECRET = "violet harbour"  # stands in every prompt, and in no message
+JSONL = (
+    f'{{"text": "{SECRET} 1", "label": "benign", "lang": "en", "id": 7}}\n\n'
+    f'{{"text": "{SECRET} 2", "label": "sexual", "source": "s", "orig_label": ["x"], "id": "b"}}\n'
+)
+CSV = f'id,label,text,lang,source\n7,benign,{SECRET} 1,en,\n"b",sexual,"{SECRET} 2",,s\n'
+
+
+def read(*paths: Path, columns: Columns | None = None, labels: Labels | None = None, limit: int | None = None) -> list:
+    columns, labels = columns or Columns(), labels or Labels()
+    return list(rows(survey(list(paths), columns, labels), columns, labels, limit))
+
+
+def written(folder: Path, name: str, text: str | bytes) -> Path:
+    path = folder / name
+    raw = text.encode() if isinstance(text, str) else text
+    path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("d.jsonl", JSONL),
+        ("d.jsonl.gz", JSONL),
+        ("d.csv", CSV),
+        ("d.csv.gz", CSV),
+        ("bom.csv", "\ufeff" + CSV),
+        ("dos.csv", CSV.replace("\n", "\r\n")),
+        ("dos.jsonl", JSONL.replace("\n", "\r\n")),
+    ],
+)
+def test_formats_give_the_same_rows(tmp_path: Path, name: str, text: str) -> None:
+    found = [(r.text, r.label, r.role, r.lang, r.source, r.id) for r in read(written(tmp_path, name, text))]
+    assert found == [
+        (f"{SECRET} 1", "benign", "benign", "en", "", "7"),
+        (f"{SECRET} 2", "sexual", "block", "", "s", "b"),
+    ]
+
+
+def test_a_csv_field_over_several_lines_is_one_row_and_later_lines_keep_their_number(tmp_path: Path) -> None:
+    path = written(tmp_path, "d.csv", 'text,label\n"one\ntwo, ""three""",benign\nfour,sexual\n')
+    assert [(r.text, r.place) for r in read(path)] == [
+        ('one\ntwo, "three"', f"{path}:2"),
+        ("four", f"{path}:4"),
+    ]
+
+
+def test_columns_and_labels_are_mapped(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "d.jsonl", '{"prompt": "x", "kind": "nsfw", "violence": 1}\n{"prompt": "y", "kind": "ok"}\n'
+    )
+    columns = Columns.of(["text=prompt", "label=kind"])
+    found = read(path, columns=columns, labels=Labels(block=("nsfw",), benign=("ok",)))
+    assert [r.role for r in found] == ["block", "benign"]
+
+
+BROKEN: tuple[tuple[str, str, str | bytes, str], ...] = (
+    ("not JSON", "d.jsonl", JSONL + '{"text": "violet harbour"', ":4:26: no JSON"),
+    ("a list", "d.jsonl", '["violet harbour"]\n', ":1: no object"),
+    ("deep", "d.jsonl", "[" * 100_000 + "\n", ":1: nested too deeply"),
+    ("a number of 5,000 digits", "d.jsonl", '{"text": ' + "1" * 5_000 + "}\n", ":1: holds a number"),
+    ("no text", "d.jsonl", '{"label": "benign"}\n', ":1: has no text in 'text'"),
+    ("text is null", "d.jsonl", '{"text": null, "label": "benign"}\n', ":1: has no text in 'text'"),
+    ("label is a list", "d.jsonl", '{"text": "", "label": ["benign"]}\n', ":1: 'label' holds a list"),
+    ("label is unknown", "d.jsonl", '{"text": "", "label": "spicy"}\n', ":1: nobody said what the label 'spicy'"),
+    ("label is absent", "d.jsonl", '{"text": ""}\n', ":1: nobody said what the label of 0"),
+    ("label is a prompt", "d.jsonl", '{"text": "", "label": "violet harbour"}\n', "the label of 14 characters"),
+    (
+        "source is a prompt",
+        "d.jsonl",
+        f'{{"text": "", "label": "benign", "source": "{SECRET * 9}"}}\n',
+        "--column source=",
+    ),
+    ("an id twice", "d.jsonl", JSONL + '{"text": "", "label": "benign", "id": "b"}\n', ":4: has the id of"),
+    ("no UTF-8", "d.jsonl", JSONL.encode() + b"\xff\n", ":4: no UTF-8"),
+    ("gzip cut off", "d.jsonl.gz", b"", "broken or cut off"),
+    (
+        "a column missing",
+        "d.csv",
+        "prompt,label\nviolet harbour,benign\n",
+        ":1: has no column 'text' but prompt, label",
+    ),
+    ("values missing", "d.csv", "text,label\nviolet harbour,benign\nviolet harbour\n", ":3: 1 values for 2 columns"),
+    ("quote left open", "d.csv", 'text,label\n"violet harbour,benign\n', ":2: no CSV"),
+    ("nothing", "d.jsonl", "", "no rows in"),
+    ("empty lines", "d.jsonl", "\n\n", "no rows in"),
+    ("a head only", "d.csv", "text,label\n", "no rows in"),
+    ("nothing at all", "d.csv", "", ":1: has no column 'text' but no column"),
+)
+
+
+@pytest.mark.parametrize(("name", "text", "said"), [b[1:] for b in BROKEN], ids=[b[0] for b in BROKEN])
+def test_what_is_wrong_is_named_and_no_prompt_is_repeated(
+    tmp_path: Path, name: str, text: str | bytes, said: str
+) -> None:
+    path = written(tmp_path, name, text)
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(JSONL.encode())[:-12])
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+def test_an_id_twice_in_two_files_is_named_with_both_places_and_line_numbers_are_a_way_out(tmp_path: Path) -> None:
+    a, b = (written(tmp_path, name, JSONL) for name in ("a.jsonl", "b.jsonl"))
+    with pytest.raises(DataError, match=f"{b}:1: has the id of {a}:1"):
+        read(a, b)
+    assert {r.name for r in read(a, b, columns=Columns.of(["id="]))} == {f"{p}:{n}" for p in (a, b) for n in (1, 3)}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 10, 25])
+def test_a_limit_takes_that_many_rows_evenly_spread(tmp_path: Path, limit: int) -> None:
+    paths = [
+        written(tmp_path, f"{name}.jsonl", "".join(f'{{"text": "{name}{i}", "label": "{label}"}}\n' for i in range(5)))
+        for name, label in (("a", "benign"), ("b", "sexual"))
+    ]
+    texts = [r.text for r in read(*paths, limit=limit)]
+    assert len(texts) == min(limit, 10)
+    assert sum(t.startswith("a") for t in texts) == min(limit, 10) // 2
+    assert texts == sorted(set(texts))
+
+
+def test_a_file_that_changes_while_it_is_measured_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "d.jsonl", JSONL)
+    reading = rows(survey([path], Columns(), Labels()), Columns(), Labels())
+    next(reading)
+    path.write_text(JSONL + '{"text": "", "label": "benign"}\n')
+    with pytest.raises(DataError, match="was changed while it was measured"):
+        list(reading)
+
+
+def test_folders_are_searched_and_other_files_in_them_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    names = ["b.jsonl", "deep/a.csv.gz", "notes.txt", "report.json"]
+    for name in names:
+        written(tmp_path, name, JSONL)
+    assert found_in([tmp_path]) == [tmp_path / "b.jsonl", tmp_path / "deep/a.csv.gz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("absent.jsonl", "is not there"),
+        ("d.parquet", "must end in one of"),
+        ("empty", "holds no file"),
+        ("twice", "given twice"),
+    ],
+)
+def test_what_is_no_data_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    written(tmp_path, "d.parquet", "x")
+    path = written(tmp_path, "d.jsonl", JSONL)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=said):
+        found_in([path, tmp_path / "empty/../d.jsonl"] if name == "twice" else [tmp_path / name])
+
+
+@pytest.mark.parametrize("pair", ["text", "txet=a", "text=", "label="])
+def test_a_column_that_is_none_is_refused(pair: str) -> None:
+    with pytest.raises(DataError, match="write FIELD=NAME"):
+        Columns.of([pair])
+
+
+def test_a_label_with_two_meanings_is_refused_but_a_default_may_be_claimed() -> None:
+    assert Labels(block=("violence",)).role("violence") == "block"
+    for both in ({"block": ("a",), "benign": ("a",)}, {"block": ("a",), "other": ("a",)}):
+        with pytest.raises(DataError, match="label a is given two meanings"):
+            Labels(**both)
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_names(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "d.jsonl", '{"text": "x", "label": "benign", "id": "\\u001b[2J\\u202e", "lang": "\\ud800"}\n'
+    )
+    (row,) = read(path)
+    assert (row.id, row.lang) == ("\\u{1b}[2J\\u{202e}", "\\u{d800}")
