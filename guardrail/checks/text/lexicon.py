@@ -293,7 +293,6 @@ def _by_head(unspaced: Mapping[str, list[_Characters]]) -> dict[str, list[_Chara
     first one."""
     found: dict[str, list[_Characters]] = {}
     for entries in unspaced.values():
-        short = any(len(text) == 1 for text, *_ in entries)
         for head in dict.fromkeys(text[:2] for text, *_ in entries):
-            found[head] = entries if short else [e for e in entries if e[0].startswith(head)]
+            found[head] = [entry for entry in entries if head.startswith(entry[0][:2])]
     return found

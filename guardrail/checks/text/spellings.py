@@ -33,7 +33,8 @@ _SHORT_WORDS = frozenset(
 )
 # Words and names of their own that a respelling of a strong word would be. Found in benign prompts.
 _OTHERS = frozenset(
-    """bares bass brass chor denude despire golay mithun nang ngan orgs parts penerima pennisi pens proc pubescent pubs
+    """bares bass brass chor crampi denude despe despida despido despidos despire flacon gents golay mithun nacken nang
+    nange ngan ngon orgs parts peene peins penerima pennisi pens proc pubescent pubs
     rimangono semna waking waning""".split()  # noqa: SIM905 - a word list reads best as one
 )
 

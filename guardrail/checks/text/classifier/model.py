@@ -30,6 +30,9 @@ LABELS = ("unsafe", "sexual", "nudity-artistic", "undress-edit", "minor-context"
 # Tokens that the encoder sees at once, and of how many chunks at most: those that the n-grams find worst.
 WINDOW = 80
 MOST_CHUNKS = 8
+# Where the thresholds of the shipped policies stand on the scale of a score.
+SUGGESTIVE, EXPLICIT = 0.40, 0.70
+MOST_BY_A_WORD = 0.65
 
 Logits = npt.NDArray[np.float32]
 
@@ -130,15 +133,21 @@ class PromptClassifier:
 
     def _scored(self, cheap: Logits, deep: Logits | None, listed: float) -> tuple[float, float, float, float, float]:
         """Scores of one chunk, in the order of `PromptScores`."""
-        words = [listed >= 0.7, 0.4 <= listed < 0.7, 0.0 < listed < 0.4]
-        sexual = self._calibrated("ngrams", self._join("ngrams", [cheap[0], *words]))
-        if deep is not None:
-            sexual = max(sexual, self._calibrated("both", self._join("both", [cheap[0], deep[0], *words])))
+        sexual = self._sexual(cheap, deep, [listed >= 0.7, 0.4 <= listed < 0.7, 0.0 < listed < 0.4])
+        if sexual >= EXPLICIT and listed < EXPLICIT and self._sexual(cheap, deep, [False] * 3) < SUGGESTIVE:
+            # Only thanks to a suggestive word: what neither model finds suggestive by itself is not explicit.
+            sexual = MOST_BY_A_WORD
         # The other labels are the n-grams' to tell, in every language alike.
         artistic, undress, minor, person = (
             self._calibrated(name, float(cheap[i])) for i, name in enumerate(LABELS[2:], 2)
         )
         return sexual, artistic, undress, minor, person
+
+    def _sexual(self, cheap: Logits, deep: Logits | None, words: Sequence[bool]) -> float:
+        score = self._calibrated("ngrams", self._join("ngrams", [cheap[0], *words]))
+        if deep is not None:
+            score = max(score, self._calibrated("both", self._join("both", [cheap[0], deep[0], *words])))
+        return score
 
     def _join(self, name: str, inputs: Sequence[float]) -> float:
         weights, bias = self._joins[name]

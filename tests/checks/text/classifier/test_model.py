@@ -35,7 +35,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "vocabulary": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"],
         "clear": 0.0,
         "joins": {
-            "ngrams": {"weights": [1.0, 0.0, 0.5, 0.0], "bias": -1.0},
+            "ngrams": {"weights": [1.0, 0.0, 2.0, 0.0], "bias": -1.0},
             "both": {"weights": [0.0, 1.0, 0.0, 0.0, 0.0], "bias": 0.0},
         },
         "calibrations": dict.fromkeys(("ngrams", "both", *LABELS[2:]), scale),
@@ -68,7 +68,8 @@ def classifier(cheap: float, deep: float, **changes: Any) -> tuple[PromptClassif
         (0.5, -1.0, 0.0, "a castle", True, 0.125),
         (3.0, -1.0, 0.0, "a castle", True, 0.7),  # the n-grams alone are sure
         (3.0, 9.0, 0.0, "夕暮れの城", False, 0.7),  # what the encoder cannot read, n-grams judge alone
-        (2.5, 9.0, 0.5, "夕暮れの城", False, 0.7),  # with the lists' help
+        (2.5, 9.0, 0.5, "夕暮れの城", False, 0.8125),  # with the lists' help
+        (1.5, 9.0, 0.5, "夕暮れの城", False, 0.65),  # more than by itself, but a suggestive word makes nothing explicit
     ],
 )
 def test_the_cascade(cheap: float, deep: float, listed: float, text: str, asked: bool, score: float) -> None:
@@ -134,9 +135,10 @@ def test_a_clause_counts_wherever_it_stands_in_a_long_text() -> None:
     filler = "a quiet village street with flowers in the windows and a cat on the wall, "
     clause = "a naked woman without any clothes on, "
     found = load()
-    assert found.scores([filler * 8], 0.0).sexual < 0.4
+    alone = found.scores([filler * 8], 0.0).sexual
+    assert alone < 0.25
     for before in (0, 3, 8):
-        assert found.scores([filler * before + clause + filler * (8 - before)], 0.9).sexual >= 0.4
+        assert found.scores([filler * before + clause + filler * (8 - before)], 0.9).sexual > alone + 0.1
 
 
 @pytest.mark.parametrize("name", model.NAMES)
