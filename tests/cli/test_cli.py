@@ -121,7 +121,11 @@ def test_the_installed_command_works_and_a_closed_pipe_is_no_traceback() -> None
 
 @pytest.mark.parametrize(
     ("prompt", "code", "action"),
-    [("a house by the sea", 0, "allow"), ('a sign that says "nude beach"', 10, "alter"), ("explicit nude porn", 11, "block")],
+    [
+        ("a house by the sea", 0, "allow"),
+        ('a sign that says "nude beach"', 10, "alter"),
+        ("explicit nude porn", 11, "block"),
+    ],
 )
 def test_check_answers_by_exit_code_and_json(run: Run, scripted: None, prompt: str, code: int, action: str) -> None:
     said = run("check", "--prompt", prompt, "--json")

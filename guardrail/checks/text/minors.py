@@ -66,6 +66,8 @@ class MinorTextCheck:
                 )
 
     def warmup(self) -> None:
+        self._lexicon.load()
+        self._avoided.load()
         self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)
 
     def effective(self) -> EffectiveCheck:

@@ -97,6 +97,10 @@ class SexualWords:
         self._lenient = Lexicon([*lists, own, self._exempt]) if self._exempt else self._lexicon
         self._ranges = Lexicon([self._exempt]) if self._exempt else None
 
+    def load(self) -> None:
+        """Compile what is compiled when it is first needed."""
+        self._lexicon.load()
+
     def found(self, views: Sequence[View]) -> tuple[float, list[Hit]]:
         """The score, 0..1, and what it comes from."""
         hits, context = self._lexicon.hits(views)
@@ -237,6 +241,8 @@ class SexualTextCheck:
         return found
 
     def warmup(self) -> None:
+        self._words.load()
+        self._avoided.load()
         self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)
 
     def effective(self) -> EffectiveCheck:

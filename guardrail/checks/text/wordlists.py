@@ -65,7 +65,7 @@ def languages(kind: str) -> tuple[str, ...]:
     return tuple(sorted(n.split(".")[1] for n in names if n.startswith(f"{kind}.") and n.endswith(".txt")))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def load_list(kind: str, language: str) -> WordList:
     """Read ``lists/<kind>.<language>.txt``, whose patterns a test compiles; here it would take half a second.
 
