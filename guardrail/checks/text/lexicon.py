@@ -13,14 +13,25 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.patterns import Patterns
 from guardrail.checks.text.sieve import Sieve
 from guardrail.checks.text.tokens import TokenText, is_unspaced, tokens_of, words_of
-from guardrail.checks.text.wordlists import Section, WordList, common_words
+from guardrail.checks.text.wordlists import Section, WordList, common_words, languages, load_list
 
-__all__ = ["Hit", "Intervals", "Lexicon", "Term", "TokenText", "is_unspaced", "token_pattern", "tokens_of"]
+__all__ = [
+    "Hit",
+    "Intervals",
+    "Lexicon",
+    "Term",
+    "TokenText",
+    "is_unspaced",
+    "shipped",
+    "token_pattern",
+    "tokens_of",
+]
 
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]")
 # Whether something is looked for by character rather than by word.
@@ -250,6 +261,12 @@ class Lexicon:
             if phrase is not None:
                 reached = i + len(phrase)
                 yield Hit(*view.original(i, reached), self._phrases[phrase], view.undone)
+
+
+@lru_cache(maxsize=8)
+def shipped(kind: str, loosest_disguised: float = 0.4) -> Lexicon:
+    """The shipped lists of one kind in all languages, made once in a process: a lexicon does not change."""
+    return Lexicon((load_list(kind, language) for language in languages(kind)), loosest_disguised=loosest_disguised)
 
 
 def token_pattern(phrase: str) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
-from guardrail.checks.text.lexicon import Lexicon
+from guardrail.checks.text.lexicon import shipped
 from guardrail.checks.text.normalise import read
 from guardrail.checks.text.request import meeting
-from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.decision import EffectiveCheck
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, SignalSpec, Stage
@@ -32,10 +31,8 @@ class MinorTextCheck:
     timeout_s = 5.0
 
     def __init__(self, settings: CheckSettings | None = None) -> None:
-        self._lexicon = Lexicon(
-            (load_list("minors", language) for language in languages("minors")), loosest_disguised=0.2
-        )
-        self._avoided = Lexicon(load_list("adults", language) for language in languages("adults"))
+        self._lexicon = shipped("minors", 0.2)
+        self._avoided = shipped("adults")
 
     def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
         return [self._one(request.texts) for request in batch]

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.cues import NameCues
 from guardrail.checks.text.found import UNREAL, UNREAL_MATCH, Evidence, NameMatch
-from guardrail.checks.text.lexicon import Intervals, Lexicon, tokens_of
+from guardrail.checks.text.lexicon import Intervals, shipped, tokens_of
 from guardrail.checks.text.mentions import Mentions
 from guardrail.checks.text.name_index import NameIndex
 from guardrail.checks.text.namefile import NameFile
 from guardrail.checks.text.normalise import View, read
-from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.decision import EffectiveCheck
 from guardrail.media import Request, Role, TextInput
 from guardrail.signals import CORE, MOST_ITEMS, ItemValue, SignalSpec, Stage
@@ -28,6 +28,10 @@ __all__ = ["PersonTextCheck"]
 
 # Images that "the girl in the photo" can mean.
 _POINTED_AT = frozenset({Role.REFERENCE, Role.VIDEO})
+
+
+_shipped_names = lru_cache(maxsize=1)(NameIndex.shipped)
+_mentions = lru_cache(maxsize=4)(Mentions)
 
 
 class PersonTextCheck:
@@ -43,17 +47,19 @@ class PersonTextCheck:
     timeout_s = 5.0
 
     def __init__(self, settings: CheckSettings | None = None) -> None:
-        self._names = NameIndex.shipped()
-        for name in settings.names if settings else ():
+        own = settings.names if settings else ()
+        # Guards without names of their own share one index.
+        self._names = NameIndex.shipped() if own else _shipped_names()
+        for name in own:
             self._names.add(name, "private")
         self._files = [NameFile.load(path) for path in settings.name_files] if settings else []
         self._cues = NameCues()
         self._mentions: tuple[tuple[Evidence, Mentions], ...] = (
-            ("relation", Mentions("relations")),
-            ("role", Mentions("roles")),
+            ("relation", _mentions("relations")),
+            ("role", _mentions("roles")),
         )
-        self._references = Mentions("references")
-        self._characters = Lexicon(load_list("fictional", language) for language in languages("fictional"))
+        self._references = _mentions("references")
+        self._characters = shipped("fictional")
 
     def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
         return [self._one(request) for request in batch]

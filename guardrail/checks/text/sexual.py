@@ -14,7 +14,7 @@ from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.classifier.attribution import blanked, remaining, until, words_without_which
 from guardrail.checks.text.classifier.model import hashes
 from guardrail.checks.text.classifier.model import load as classifier
-from guardrail.checks.text.lexicon import Hit, Lexicon, tokens_of
+from guardrail.checks.text.lexicon import Hit, Lexicon, shipped, tokens_of
 from guardrail.checks.text.normalise import View, plain, read
 from guardrail.checks.text.request import Joined, meeting, together, with_lettering, without_lettering
 from guardrail.checks.text.wordlists import languages, load_list, own_list
@@ -90,9 +90,10 @@ class SexualWords:
     """
 
     def __init__(self, words: Sequence[tuple[str, float]] = (), exempt: Sequence[str] = ()) -> None:
-        lists = [load_list("sexual", language) for language in languages("sexual")]
+        # Without phrases of the deployment's own it is the shipped lexicon that every guard of the process shares.
+        lists = [load_list("sexual", language) for language in languages("sexual")] if words or exempt else []
         own = own_list(words, ())
-        self._lexicon = Lexicon([*lists, own])
+        self._lexicon = Lexicon([*lists, own]) if words else shipped("sexual")
         self._exempt = own_list((), exempt) if exempt else None
         self._lenient = Lexicon([*lists, own, self._exempt]) if self._exempt else self._lexicon
         self._ranges = Lexicon([self._exempt]) if self._exempt else None
@@ -138,7 +139,7 @@ class SexualTextCheck:
         settings = settings or CheckSettings()
         self._words = SexualWords(settings.words, settings.exempt)
         self._classifier = classifier()
-        self._avoided = Lexicon(load_list("clothing", language) for language in languages("clothing"))
+        self._avoided = shipped("clothing")
 
     def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
         return [self._one(request.texts, bool(request.images)) for request in batch]
