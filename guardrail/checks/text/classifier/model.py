@@ -31,7 +31,7 @@ LABELS = ("unsafe", "sexual", "nudity-artistic", "undress-edit", "minor-context"
 WINDOW = 80
 MOST_CHUNKS = 8
 # Where the thresholds of the shipped policies stand on the scale of a score.
-SUGGESTIVE, EXPLICIT = 0.40, 0.70
+LEANING, EXPLICIT = 0.25, 0.70
 MOST_BY_A_WORD = 0.65
 
 Logits = npt.NDArray[np.float32]
@@ -134,8 +134,8 @@ class PromptClassifier:
     def _scored(self, cheap: Logits, deep: Logits | None, listed: float) -> tuple[float, float, float, float, float]:
         """Scores of one chunk, in the order of `PromptScores`."""
         sexual = self._sexual(cheap, deep, [listed >= 0.7, 0.4 <= listed < 0.7, 0.0 < listed < 0.4])
-        if sexual >= EXPLICIT and listed < EXPLICIT and self._sexual(cheap, deep, [False] * 3) < SUGGESTIVE:
-            # Only thanks to a suggestive word: what neither model finds suggestive by itself is not explicit.
+        if sexual >= EXPLICIT and listed < EXPLICIT and self._sexual(cheap, deep, [False] * 3) < LEANING:
+            # Only thanks to a suggestive word: what neither model finds leaning by itself is not explicit.
             sexual = MOST_BY_A_WORD
         # The other labels are the n-grams' to tell, in every language alike.
         artistic, undress, minor, person = (

@@ -35,7 +35,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "vocabulary": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"],
         "clear": 0.0,
         "joins": {
-            "ngrams": {"weights": [1.0, 0.0, 2.0, 0.0], "bias": -1.0},
+            "ngrams": {"weights": [1.0, 0.0, 3.0, 0.0], "bias": -1.0},
             "both": {"weights": [0.0, 1.0, 0.0, 0.0, 0.0], "bias": 0.0},
         },
         "calibrations": dict.fromkeys(("ngrams", "both", *LABELS[2:]), scale),
@@ -68,8 +68,8 @@ def classifier(cheap: float, deep: float, **changes: Any) -> tuple[PromptClassif
         (0.5, -1.0, 0.0, "a castle", True, 0.125),
         (3.0, -1.0, 0.0, "a castle", True, 0.7),  # the n-grams alone are sure
         (3.0, 9.0, 0.0, "夕暮れの城", False, 0.7),  # what the encoder cannot read, n-grams judge alone
-        (2.5, 9.0, 0.5, "夕暮れの城", False, 0.8125),  # with the lists' help
-        (1.5, 9.0, 0.5, "夕暮れの城", False, 0.65),  # more than by itself, but a suggestive word makes nothing explicit
+        (2.5, 9.0, 0.5, "夕暮れの城", False, 0.8875),  # with the lists' help
+        (0.8, 9.0, 0.5, "夕暮れの城", False, 0.65),  # more than by itself, but a suggestive word makes nothing explicit
     ],
 )
 def test_the_cascade(cheap: float, deep: float, listed: float, text: str, asked: bool, score: float) -> None:
