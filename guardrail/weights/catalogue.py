@@ -86,7 +86,7 @@ _PROMPT_CLASSIFIER = tuple(
         (
             "prompt-classifier",
             "prompt-classifier.json",
-            "a7e3674ec47bfb60f22389aeb78d11605b1111f8504887b375eff23a6c6b4932",
+            "f3c8bfb93f0397669476be275449946861aaa844d26d1ed2e654c5f849fc8046",
             "prompt classifier, joins",
         ),
     )

@@ -38,7 +38,7 @@ from rows import FOLDS, NOTHING, OUTPUTS, Row, digest, drawn, public  # noqa: E4
 from safetensors.numpy import save_file as save_tensors_to  # noqa: E402
 
 from guardrail.checks.text.classifier.chunks import chunks  # noqa: E402
-from guardrail.checks.text.classifier.model import is_latin  # noqa: E402
+from guardrail.checks.text.classifier.model import EXPLICIT, LEANING, MOST_BY_A_WORD, is_latin  # noqa: E402
 from guardrail.checks.text.classifier.ngrams import NgramModel  # noqa: E402
 from guardrail.checks.text.classifier.wordpiece import WordPiece  # noqa: E402
 from guardrail.checks.text.sexual import graded  # noqa: E402
@@ -136,9 +136,17 @@ def combine(rows: list[Row], given: argparse.Namespace) -> None:
                 if name in ("nudity-artistic", "undress-edit")
                 else combining.PROBABILITY
             )
-        score = np.interp(alone, scales["ngrams"]["logits"], scales["ngrams"]["scores"])
-        read_by_both = np.interp(both, scales["both"]["logits"], scales["both"]["scores"])
-        score = np.where(asked, np.maximum(score, np.nan_to_num(read_by_both)), score)
+
+        def by_ngrams(words: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            alone = combining.logits(found, "ngrams", cheap, None, words)
+            return np.interp(alone, scales["ngrams"]["logits"], scales["ngrams"]["scores"])
+
+        score = by_ngrams(words)
+        # As in the product: to n-grams a suggestive word makes nothing explicit that does not lean by itself.
+        only_by_a_word = (score >= EXPLICIT) & (words < EXPLICIT) & (by_ngrams(np.zeros_like(words)) < LEANING)
+        score = np.where(only_by_a_word, MOST_BY_A_WORD, score)
+        joined = np.interp(both, scales["both"]["logits"], scales["both"]["scores"])
+        score = np.where(asked, np.maximum(score, np.nan_to_num(joined)), score)
         # The product never goes under what the lists amount to.
         return {"clear": clear, "joins": found, "calibrations": scales}, np.maximum(score, graded_words)
 

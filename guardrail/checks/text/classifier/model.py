@@ -133,21 +133,21 @@ class PromptClassifier:
 
     def _scored(self, cheap: Logits, deep: Logits | None, listed: float) -> tuple[float, float, float, float, float]:
         """Scores of one chunk, in the order of `PromptScores`."""
-        sexual = self._sexual(cheap, deep, [listed >= 0.7, 0.4 <= listed < 0.7, 0.0 < listed < 0.4])
-        if sexual >= EXPLICIT and listed < EXPLICIT and self._sexual(cheap, deep, [False] * 3) < LEANING:
-            # Only thanks to a suggestive word: what neither model finds leaning by itself is not explicit.
+        words = [listed >= EXPLICIT, 0.4 <= listed < EXPLICIT, 0.0 < listed < 0.4]
+        sexual = self._by_ngrams(cheap, words)
+        if sexual >= EXPLICIT and listed < EXPLICIT and self._by_ngrams(cheap, [False] * 3) < LEANING:
+            # To n-grams a suggestive word makes nothing explicit that does not lean by itself.
             sexual = MOST_BY_A_WORD
+        if deep is not None:
+            sexual = max(sexual, self._calibrated("both", self._join("both", [cheap[0], deep[0], *words])))
         # The other labels are the n-grams' to tell, in every language alike.
         artistic, undress, minor, person = (
             self._calibrated(name, float(cheap[i])) for i, name in enumerate(LABELS[2:], 2)
         )
         return sexual, artistic, undress, minor, person
 
-    def _sexual(self, cheap: Logits, deep: Logits | None, words: Sequence[bool]) -> float:
-        score = self._calibrated("ngrams", self._join("ngrams", [cheap[0], *words]))
-        if deep is not None:
-            score = max(score, self._calibrated("both", self._join("both", [cheap[0], deep[0], *words])))
-        return score
+    def _by_ngrams(self, cheap: Logits, words: Sequence[bool]) -> float:
+        return self._calibrated("ngrams", self._join("ngrams", [cheap[0], *words]))
 
     def _join(self, name: str, inputs: Sequence[float]) -> float:
         weights, bias = self._joins[name]
