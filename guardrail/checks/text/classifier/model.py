@@ -30,6 +30,8 @@ LABELS = ("unsafe", "sexual", "nudity-artistic", "undress-edit", "minor-context"
 # Tokens that the encoder sees at once, and of how many chunks at most: those that the n-grams find worst.
 WINDOW = 80
 MOST_CHUNKS = 8
+# How many readings of a disguised text, besides the text as typed.
+MOST_READINGS = 2
 # Where the thresholds of the shipped policies stand on the scale of a score.
 LEANING, EXPLICIT = 0.25, 0.70
 MOST_BY_A_WORD = 0.65
@@ -104,16 +106,18 @@ class PromptClassifier:
     def _deep(self, pieces: Sequence[str], cheap: Logits, listed: float, plain: str) -> list[Logits | None]:
         """The encoder's logits of each chunk; ``None`` where it is not asked."""
         as_typed = chunks(plain)
+        words = frozenset(plain.split())
         usual = max(float(cheap[i, 0]) for i, piece in enumerate(pieces) if piece in as_typed)
         wanted = [
             i
             for i, piece in enumerate(pieces)
             if (listed > 0 or cheap[i, 0] >= self._clear)
             and is_latin(piece)
-            # Of other readings only what is clearly worse than the text as typed.
-            and (piece in as_typed or cheap[i, 0] > usual + 1)
+            # Of other readings only what is clearly worse than the text as typed, or quite another text.
+            and (piece in as_typed or cheap[i, 0] > usual + 1 or _another(piece, words))
         ]
-        wanted = sorted(wanted, key=lambda i: (-cheap[i, 0], i))[:MOST_CHUNKS]
+        most = min(MOST_CHUNKS, len(as_typed) + MOST_READINGS)
+        wanted = sorted(wanted, key=lambda i: (-cheap[i, 0], i))[:most]
         found: list[Logits | None] = [None] * len(pieces)
         for i in wanted:
             found[i] = self._encoded(pieces[i])
@@ -155,6 +159,12 @@ class PromptClassifier:
 
     def _calibrated(self, name: str, logit: float) -> float:
         return self._calibrations[name](logit)
+
+
+def _another(piece: str, words: frozenset[str]) -> bool:
+    """Whether a reading has many words that the text as typed has not: something was disguised."""
+    new = sum(word not in words for word in piece.split())
+    return new >= 2 and new >= 0.3 * len(words)
 
 
 def is_latin(text: str) -> bool:
