@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 import torch  # noqa: E402
 from parts import read, training_rows  # noqa: E402
-from rows import Row, drawn, public  # noqa: E402
+from rows import USERS, Row, drawn, public  # noqa: E402
 
 from guardrail.checks.text.classifier.ngrams import BUCKETS, features  # noqa: E402
 from guardrail.checks.text.classifier.wordpiece import WordPiece  # noqa: E402
@@ -107,7 +107,7 @@ def main() -> None:
     train, test = embeddings(texts, given.base), embeddings(measured, given.base)
     w, b = combining.fitted(train.astype(float), y.astype(float), (scale / scale.sum()).astype(float), decay=1e-5)
     found["MiniLM embeddings, linear head"] = test @ w + b
-    users = np.array([rows[i].source == combining.USERS and rows[i].kind == "benign" for i in index])
+    users = np.array([rows[i].source == USERS and rows[i].kind == "benign" for i in index])
     columns = {}
     for name, values in found.items():
         limit = combining.threshold(values[users], combining.SHARES[0.70])

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rows import FOLDS, Row
+from rows import FOLDS, USERS, Row
 from scipy.optimize import minimize
 
 from guardrail.checks.text.normalise import read
 from guardrail.checks.text.sexual import SexualWords
 
 Array = npt.NDArray[np.float64]
-USERS = "imagereward-diffusiondb-users"
 # Shares of harmless rows that may stand at or over each score of the shipped policies (leaning, suggestive, explicit):
 # of users' prompts, by both models together; by n-grams alone also of captions, and of our own templates left out.
 SHARES = {0.25: 0.010, 0.40: 0.0042, 0.70: 0.0036}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rows import Row
+from rows import USERS, Row
 
 # The languages that both MultiJail and guardrail know.
 SHARED = ("ar", "en", "it", "ko", "th", "vi", "zh")
@@ -49,7 +49,7 @@ def groups_of(row: Row) -> Iterator[str]:
             yield f"- captions, {row.lang}"
         elif source in ("coco-30k", "tifa-v1", "t2i-compbench", "dpg-bench"):
             yield "- captions, en"
-        elif source == "imagereward-diffusiondb-users":
+        elif source == USERS:
             yield "- users' prompts, harmless"
         elif source in ("uce-artist-styles", "uce-professions", "imagenet-prompts", "geneval"):
             yield f"- {source}"

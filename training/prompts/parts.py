@@ -12,7 +12,7 @@ import ngram_training
 import numpy as np
 import numpy.typing as npt
 from augment import augmented
-from rows import MEASURE_ONLY, OUTPUTS, Row
+from rows import MEASURE_ONLY, OUTPUTS, USERS, Row
 
 from guardrail.checks.text.classifier.chunks import SIZE, chunks
 from guardrail.checks.text.classifier.model import WINDOW, is_latin
@@ -23,7 +23,6 @@ from guardrail.media import Request, TextInput
 from guardrail.signals import Stage
 
 LATIN = {"en", "es", "pt", "fr", "de", "it", "id", "vi", "tr", "nl", "pl", "jv", "sw"}
-USERS = "imagereward-diffusiondb-users"
 # What share of the encoder's rows comes from where, and what a row of a source counts.
 SHARES = {
     "public unsafe": 0.23, "users": 0.17, "public benign": 0.10,
@@ -59,9 +58,6 @@ def train_ngrams(rows: Sequence[Row], *, seed: int, epochs: int) -> dict[str, np
     texts: list[str] = []
     labels: list[npt.NDArray[np.float32]] = []
     weights: list[float] = []
-    counts: dict[tuple[str, str], int] = defaultdict(int)
-    for row in rows:
-        counts[row.lang, row.kind] += 1
     for row in rows:
         # Public unsafe rows are few; captions are many and much alike.
         times = {"unsafe": 4, "benign": 1}[row.kind] if row.source != "grammar" else 1
@@ -70,22 +66,14 @@ def train_ngrams(rows: Sequence[Row], *, seed: int, epochs: int) -> dict[str, np
         share = 1.0 if row.source in ("grammar", USERS) or row.kind == "unsafe" else 0.5
         if rng.random() >= share:
             continue
-        side = (
-            beside[is_latin(read(row.text))]
-            if row.labels[4] != 1 and not (row.kind == "unsafe" and _young(row))
-            else ()
-        )
+        # What names people under 18 is never put beside another text.
+        side = () if row.labels[4] == 1 else beside[is_latin(read(row.text))]
         for _ in range(times):
             texts.append(read(augmented(row.text, rng, companions=side))[:SIZE])
             labels.append(row.labels)
             weights.append(WEIGHTS.get(row.source, 1.0))
     print(f"n-grams: {len(texts)} rows", flush=True)
     return ngram_training.train(texts, np.stack(labels), np.array(weights, np.float32), epochs=epochs, seed=seed)
-
-
-def _young(row: Row) -> bool:
-    # Sexual rows are given no companion anyway when they name minors; public files hold none.
-    return bool(row.labels[4] == 1)
 
 
 def train_encoder(

@@ -21,6 +21,7 @@ from grammar import Grammar, languages
 
 OUTPUTS = ("unsafe", "sexual", "nudity-artistic", "undress-edit", "minor-context", "person-depiction")
 FOLDS = 2
+USERS = "imagereward-diffusiondb-users"
 OURS, NOTHING = -1, -2
 UNKNOWN = float("nan")
 # Sets whose licence allows training on them (MIT, Apache-2.0, CC0, CC BY; CC BY-SA as benign rows, with attribution).
@@ -87,7 +88,7 @@ def public(folder: Path) -> list[Row]:
 def _unsafe(row: dict[str, Any], verdicts: dict[str, str]) -> float:
     source, label = row["source"], row["label"]
     flagged = "sexual_term" in (row.get("flags") or ())
-    if source == "imagereward-diffusiondb-users":
+    if source == USERS:
         verdict = verdicts.get(digest(row["text"]))
         if verdict:
             return 0.0 if verdict == "harmless" else UNKNOWN

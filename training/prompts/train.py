@@ -34,7 +34,7 @@ import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 import torch  # noqa: E402
 from parts import read, token_rows, train_encoder, train_ngrams, training_rows  # noqa: E402
-from rows import FOLDS, NOTHING, OUTPUTS, Row, digest, drawn, public  # noqa: E402
+from rows import FOLDS, NOTHING, OUTPUTS, USERS, Row, digest, drawn, public  # noqa: E402
 from safetensors.numpy import save_file as save_tensors_to  # noqa: E402
 
 from guardrail.checks.text.classifier.chunks import chunks  # noqa: E402
@@ -100,7 +100,7 @@ def combine(rows: list[Row], given: argparse.Namespace) -> None:
     words = combining.listed(rows, index)
     kinds, sources = (np.array([getattr(rows[i], name) for i in index]) for name in ("kind", "source"))
     harmless = kinds == "benign"
-    users = (sources == combining.USERS) & harmless
+    users = (sources == USERS) & harmless
     groups = {
         "users": users & (words < 0.7),
         "captions": np.isin(sources, combining.CAPTIONS) & (words < 0.7),
@@ -187,7 +187,7 @@ def ship(rows: list[Row], given: argparse.Namespace) -> None:
     state = {name: value.float().numpy() for name, value in found["model"].items()}
     files = {
         "prompt-ngrams.safetensors": (given.work / "ngrams.safetensors").read_bytes(),
-        "prompt-encoder.onnx": export.checked(export.encoder(state, given.layers, note)),
+        "prompt-encoder.onnx": export.encoder(state, given.layers, note),
         "prompt-classifier.json": (json.dumps(settings, ensure_ascii=False) + "\n").encode(),
     }
     for name, content in files.items():
@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path(".training"))
-    parser.add_argument("--steps", type=int, default=1300)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues, Span
 from guardrail.checks.text.classifier.attribution import blanked, remaining, until, words_without_which
-from guardrail.checks.text.classifier.model import hashes
+from guardrail.checks.text.classifier.model import EXPLICIT, LEANING, SUGGESTIVE, hashes
 from guardrail.checks.text.classifier.model import load as classifier
 from guardrail.checks.text.lexicon import Hit, Lexicon, shipped, tokens_of
 from guardrail.checks.text.normalise import View, plain, read
@@ -22,12 +22,8 @@ from guardrail.decision import EffectiveCheck
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, SignalSpec, Stage
 
-__all__ = ["SexualTextCheck", "SexualWords", "combine", "graded"]
+__all__ = ["EXPLICIT", "LEANING", "SUGGESTIVE", "SexualTextCheck", "SexualWords", "combine", "graded"]
 
-# The classes of word in the lists; the thresholds of the shipped policies lie at the same places.
-EXPLICIT = 0.70
-SUGGESTIVE = 0.40
-LEANING = 0.25
 # Weak words count in disguised readings too: alone they decide nothing, and the classifier is to be told the same of a
 # disguised text as of a plain one (without them look-alike letters hid 14 % of what was caught plain; with them 1 %).
 LOOSEST_DISGUISED = 0.15
@@ -109,7 +105,8 @@ class SexualWords:
 
     def load(self) -> None:
         """Compile what is compiled when it is first needed."""
-        self._lexicon.load()
+        for lexicon in {self._lexicon, self._lenient}:
+            lexicon.load()
 
     def found(self, views: Sequence[View]) -> tuple[float, list[Hit]]:
         """The score, 0..1, and what it comes from."""

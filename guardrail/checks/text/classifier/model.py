@@ -23,7 +23,20 @@ from guardrail.errors import CheckError
 from guardrail.weights import CATALOGUE, read
 from guardrail.weights.session import onnx_session
 
-__all__ = ["LABELS", "NAMES", "WINDOW", "PromptClassifier", "PromptScores", "hashes", "is_latin", "load"]
+__all__ = [
+    "EXPLICIT",
+    "LABELS",
+    "LEANING",
+    "MOST_BY_A_WORD",
+    "NAMES",
+    "SUGGESTIVE",
+    "WINDOW",
+    "PromptClassifier",
+    "PromptScores",
+    "hashes",
+    "is_latin",
+    "load",
+]
 
 NAMES = ("prompt-ngrams", "prompt-encoder", "prompt-classifier")
 LABELS = ("unsafe", "sexual", "nudity-artistic", "undress-edit", "minor-context", "person-depiction")
@@ -33,7 +46,7 @@ MOST_CHUNKS = 8
 # How many readings of a disguised text, besides the text as typed.
 MOST_READINGS = 2
 # Where the thresholds of the shipped policies stand on the scale of a score.
-LEANING, EXPLICIT = 0.25, 0.70
+LEANING, SUGGESTIVE, EXPLICIT = 0.25, 0.40, 0.70
 MOST_BY_A_WORD = 0.65
 
 Logits = npt.NDArray[np.float32]
@@ -137,7 +150,7 @@ class PromptClassifier:
 
     def _scored(self, cheap: Logits, deep: Logits | None, listed: float) -> tuple[float, float, float, float, float]:
         """Scores of one chunk, in the order of `PromptScores`."""
-        words = [listed >= EXPLICIT, 0.4 <= listed < EXPLICIT, 0.0 < listed < 0.4]
+        words = [listed >= EXPLICIT, SUGGESTIVE <= listed < EXPLICIT, 0.0 < listed < SUGGESTIVE]
         sexual = self._by_ngrams(cheap, words)
         if sexual >= EXPLICIT and listed < EXPLICIT and self._by_ngrams(cheap, [False] * 3) < LEANING:
             # To n-grams a suggestive word makes nothing explicit that does not lean by itself.
