@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import guardrail
-from guardrail.cli import main
+from tests.cli.said import Run, running
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """`run("check", "--prompt", …)`: what the command line says and exits with."""
-
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        try:
-            main([str(a) for a in arguments])
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return Said(code, said.out, said.err)
-
-    return call
+    return running(capsys)
 
 
 @pytest.fixture

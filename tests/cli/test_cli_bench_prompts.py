@@ -8,27 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from guardrail.cli import main
 from tests.bench.scripted import rows_file, scripted, table_rows
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
+from tests.cli.said import Run, running
 
 
 @pytest.fixture
@@ -41,18 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     """`run("--data", …)` with the scripted check and its policy."""
     policy = scripted(monkeypatch, tmp_path)
 
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        try:
-            main(["bench", "prompts", "--policy", str(policy), *map(str, arguments)])
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return Said(code, said.out, said.err)
-
-    return call
+    return running(capsys, "bench", "prompts", "--policy", str(policy))
 
 
 def test_a_table_for_people_with_no_prompt_in_it(run: Run, data: Path) -> None:

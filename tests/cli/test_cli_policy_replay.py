@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ from guardrail import Guard
 from guardrail.audit import records
 from guardrail.checks.base import CheckSettings, Failure, SignalValues
 from guardrail.checks.registry import declared_checks
-from guardrail.cli import main
 from guardrail.cli.policy.shared import installed
 from guardrail.decision import EffectiveCheck
 from guardrail.guard import build
@@ -32,6 +31,7 @@ from guardrail.policy.replay import Unreplayable, past_of, replay
 from guardrail.policy.scaffold import case_of
 from guardrail.policy.simulate import simulate
 from guardrail.signals import CORE, SignalSpec, Stage
+from tests.cli.said import Run, running
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
 
 
@@ -190,31 +190,10 @@ def bodies(exported: Path) -> list[dict[str, Any]]:
     return [line["body"] for line in lines if line["type"] == "decision"]
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """`run("simulate", "--under", …)`: what `guardrail policy` says and exits with."""
-
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main(["policy", *map(str, arguments)])
-        said = capsys.readouterr()
-        return Said(end.value.code if isinstance(end.value.code, int) else 1, said.out, said.err)
-
-    return call
+    return running(capsys, "policy")
 
 
 def default() -> BuiltinEngine:

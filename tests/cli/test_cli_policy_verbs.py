@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from guardrail.cli import main
+from tests.cli.said import Run, Said, running
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        try:
-            main(["policy", *(str(a) for a in arguments)])
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return Said(code, said.out, said.err)
-
-    return call
+    return running(capsys, "policy")
 
 
 def refused(said: Said, says: str) -> None:

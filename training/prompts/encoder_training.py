@@ -153,7 +153,7 @@ def train(
         {"params": [p for n, p in named if n.startswith("head")], "lr": rate * 10, "weight_decay": 0.01},
     ]
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-    warm = min(150, steps // 8)
+    warm = max(1, min(150, steps // 8))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1.0, (s + 1) / warm) * (0.05 + 0.95 * max(0.0, 1 - s / steps))
     )
