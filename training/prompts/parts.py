@@ -11,7 +11,7 @@ import encoder_training
 import ngram_training
 import numpy as np
 import numpy.typing as npt
-from augment import augmented
+from augment import seen
 from rows import MEASURE_ONLY, OUTPUTS, USERS, Row
 
 from guardrail.checks.text.classifier.chunks import SIZE, chunks
@@ -69,7 +69,7 @@ def train_ngrams(rows: Sequence[Row], *, seed: int, epochs: int) -> dict[str, np
         # What names people under 18 is never put beside another text.
         side = () if row.labels[4] == 1 else beside[is_latin(read(row.text))]
         for _ in range(times):
-            texts.append(read(augmented(row.text, rng, companions=side))[:SIZE])
+            texts.append(seen(row.text, rng, companions=side)[:SIZE])
             labels.append(row.labels)
             weights.append(WEIGHTS.get(row.source, 1.0))
     print(f"n-grams: {len(texts)} rows", flush=True)
@@ -98,7 +98,7 @@ def train_encoder(
         sources, cumulated = tables[rng.choices(names, shares)[0]]
         row = rng.choice(rng.choices(sources, cum_weights=cumulated)[0])
         side = () if row.labels[4] == 1 else beside
-        return read(augmented(row.text, rng, companions=side)), row.labels, WEIGHTS.get(row.source, 1.0)
+        return seen(row.text, rng, companions=side), row.labels, WEIGHTS.get(row.source, 1.0)
 
     encoder_training.train(model, pieces, draw, steps=steps, seed=seed)
     return model, kept

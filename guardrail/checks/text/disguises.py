@@ -6,8 +6,10 @@ import itertools
 import re
 from collections import Counter
 from functools import lru_cache
+from string import ascii_lowercase
 
 from guardrail.checks.text.characters import CJK, ELSEWHERE, HAN_KANA, INDIC, LEET, LOOKALIKES, LOOKALIKES_ELSE
+from guardrail.checks.text.english import english, is_english
 from guardrail.checks.text.hangul import compose_jamo, has_jamo
 from guardrail.checks.text.segment import segment
 from guardrail.checks.text.views import View, substitute
@@ -18,6 +20,10 @@ __all__ = ["digits", "jamo", "lookalikes", "masked", "spaced", "stretched"]
 _TOKEN = re.compile(r"[^\W_]+")
 _LOOKALIKE = re.compile(f"[{''.join(LOOKALIKES_ELSE)}]")
 
+# Letters in a row that may be one word.
+_LONGEST_WORD = 16
+# What a sentence keeps of the marks between its words.
+_STOPS = ",.;:!?"
 _LETTER = re.compile(r"[a-z0-9@$]")
 _GAP_BETWEEN_LETTERS = r"(?:[^\w@$]|_){1,6}"
 _SEPARATED = re.compile(rf"(?<![^\W_])(?:[a-z0-9@$]{_GAP_BETWEEN_LETTERS}){{2,}}[a-z0-9@$](?![^\W_])")
@@ -114,16 +120,22 @@ def _join_letters(match: re.Match[str]) -> str | None:
     if sum(c.isalpha() for c in letters) < 3:
         return None
     gaps = _LETTER.split(match[0])[1:-1]
-    # Where some gaps are wider than others, the wide ones are the spaces between words.
-    usual = Counter(gaps).most_common(1)[0][0]
-    words = [letters[0]]
+    # Where some gaps are wider than others, the wide ones are the spaces between words; and so is what is not the same
+    # where nearly all are.
+    usual, times = Counter(gaps).most_common(1)[0]
+    alike = 2 * times > len(gaps)
+    words, stops = [letters[0]], [""]
     for gap, letter in zip(gaps, letters[1:], strict=True):
-        wider = len(gap) > len(usual) or (gap.isspace() and not usual.isspace())
+        wider = len(gap) > len(usual) or (gap.isspace() and not usual.isspace()) or alike
         if gap != usual and wider:
+            stops[-1] = next((c for c in _STOPS if c in gap and c not in usual), "")
             words.append(letter)
+            stops.append("")
         else:
             words[-1] += letter
-    return " ".join(map(_cut, words))
+    # Where the gaps tell the words apart they are not cut further, but for what is too long to be one.
+    apart = len(words) >= 3 and max(map(len, words)) <= _LONGEST_WORD
+    return " ".join((word if apart else _cut(word)) + stop for word, stop in zip(words, stops, strict=True))
 
 
 def _join_by_gap(match: re.Match[str]) -> str:
@@ -154,27 +166,25 @@ def masked(view: View) -> View | None:
         return None
 
     def change(match: re.Match[str]) -> str | None:
-        return _masks().get(f"{match[1]}{'*' * len(match[2])}{match[3]}")
+        found = _masks().get(f"{match[1]}{'*' * len(match[2])}{match[3]}")
+        if found is None and len(match[2]) == 1:
+            # Any word that differs in the one letter; the most common one.
+            words = (f"{match[1]}{c}{match[3]}" for c in ascii_lowercase)
+            found = min(filter(is_english, words), key=lambda word: english()[word], default=None)
+        return found
 
     return substitute(view, _MASKED, change, "masked")
 
 
 @lru_cache(maxsize=1)
 def _masks() -> dict[str, str]:
-    """Words by what is left of them when one to three letters in a row, but not the outer ones, are masked."""
-    # Ordinary words are only told apart with one letter behind a star, and give way to listed ones.
-    ordinary = {
-        f"{word[:start]}*{word[start + 1 :]}": word
-        for word in sorted(common_words(), reverse=True)
-        for start in range(1, len(word) - 1)
-    }
-    listed = {
+    """Listed words by what is left of them when one to three letters in a row, but not the outer ones, are masked."""
+    return {
         f"{word[:start]}{'*' * length}{word[start + length :]}": word
         for word in sorted(listed_words(), reverse=True)
         for length in (1, 2, 3)
         for start in range(1, len(word) - length)
     }
-    return ordinary | listed
 
 
 def digits(view: View, one: str) -> View | None:

@@ -20,8 +20,10 @@ from functools import lru_cache
 from guardrail.checks.text.characters import BLANK, FOLDS, INVISIBLE, MARKS
 from guardrail.checks.text.disguises import digits, jamo, lookalikes, masked, spaced, stretched
 from guardrail.checks.text.encodings import decoded
+from guardrail.checks.text.excerpts import excerpts
 from guardrail.checks.text.hangul import COMPATIBILITY
 from guardrail.checks.text.respelt import Words
+from guardrail.checks.text.restored import restored
 from guardrail.checks.text.syntax import unwrapped
 from guardrail.checks.text.turned import upside_down
 from guardrail.checks.text.variants import emoji, simplified
@@ -36,7 +38,11 @@ MOST_VIEWS = 177
 
 @lru_cache(maxsize=4)
 def read(text: str) -> tuple[View, ...]:
-    """All readings of `text`, the plain one first; a reading that changes nothing is left out.
+    """All readings of `text`, the plain one first; a reading that changes nothing is left out, and of long texts only
+    the plain one is whole (see `excerpts`).
+
+    Raises:
+        CheckError: so much of a very long text is in disguise that reading it would take too long.
 
     The small cache lets the checks of one request share the work; it holds the last few prompts of the process.
     """
@@ -64,7 +70,7 @@ def read(text: str) -> tuple[View, ...]:
     turned = upside_down(text)
     if turned is not None:
         _added(views, turned)
-    return tuple(views)
+    return excerpts(views)
 
 
 def _read_inside(views: list[View], inside: View) -> list[list[View]]:
@@ -108,6 +114,9 @@ def _reword(views: list[View], view: View) -> None:
             _added(views, words_of_whole)
     for one in words.respellings():
         _added(views, one)
+    sentence = restored(view if whole is None else whole)
+    if sentence is not None:
+        _added(views, sentence)
 
 
 def _added(views: list[View], view: View) -> bool:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from guardrail.checks.text.english import english, is_english
 from guardrail.checks.text.spellings import backwards, found, ordinary, rot13
 from guardrail.checks.text.views import View, substitute
-from guardrail.checks.text.wordlists import common_words, listed_words
 
 __all__ = ["Words"]
 
@@ -47,7 +47,7 @@ class Words:
         whole = {
             (a, b)
             for a, b in itertools.pairwise(self._words)
-            if a + b in ordinary and len(a) + len(b) >= 4 and (a in unknown or b in unknown)
+            if (a + b in ordinary or is_english(a + b)) and len(a) + len(b) >= 4 and (a in unknown or b in unknown)
         }
         if not whole:
             return None
@@ -104,16 +104,12 @@ class Words:
 
     def _turns_into_english(self, undone: str) -> bool:
         """Whether most words are no ordinary ones, and most are when changed."""
-        # Names and rare words are in no list; two words in five are not English by chance.
-        return (
-            self._foreign
-            and len(self._longer) >= 2
-            and 5 * len(self._longer & _english(undone)) > 2 * len(self._longer)
-        )
+        # Names and rare words are in no list; half of the words are not English by chance.
+        return self._foreign and len(self._longer) >= 2 and 2 * len(self._longer & _english(undone)) > len(self._longer)
 
 
 @lru_cache(maxsize=2)
 def _english(undone: str) -> frozenset[str]:
     """English and listed words, rotated or turned around."""
     change = rot13 if undone == "rot13" else backwards
-    return frozenset(map(change, common_words() | listed_words()))
+    return frozenset(map(change, english()))

@@ -17,6 +17,7 @@ from guardrail.checks.text.classifier.model import load as classifier
 from guardrail.checks.text.lexicon import Hit, Lexicon, shipped, tokens_of
 from guardrail.checks.text.normalise import View, plain, read
 from guardrail.checks.text.request import Joined, meeting, together, with_lettering, without_lettering
+from guardrail.checks.text.restored import load as load_sentences
 from guardrail.checks.text.wordlists import languages, load_list, own_list
 from guardrail.decision import EffectiveCheck
 from guardrail.media import Request, TextInput
@@ -250,6 +251,7 @@ class SexualTextCheck:
     def warmup(self) -> None:
         self._words.load()
         self._avoided.load()
+        load_sentences()
         self.check([Request(texts=(TextInput("a lighthouse"),))], Stage.PROMPT)
 
     def effective(self) -> EffectiveCheck:

@@ -91,14 +91,18 @@ def substitute(
 
 def _sources(old: str, new: str) -> list[tuple[int, int]]:
     """For each character of `new` the first and last character of `old` behind it."""
-    letters = [i for i, c in enumerate(old) if c.isalnum() or c in "@$"]
-    if len(new) != len(old) and len(letters) == sum(c != " " for c in new):
-        # Letters were joined and cut into words: each is still itself, and a space belongs to the letter before it.
+    letters = [i for i, c in enumerate(old) if _is_letter(c)]
+    if len(new) != len(old) and len(letters) == sum(map(_is_letter, new)):
+        # Letters were joined and cut into words: each is still itself, and a space or a mark belongs to the one before.
         sources: list[tuple[int, int]] = []
         following = iter(letters)
         for c in new:
-            at = next(following) if c != " " else sources[-1][1] if sources else 0
+            at = next(following) if _is_letter(c) else sources[-1][1] if sources else 0
             sources.append((at, at))
         return sources
     cuts = [k * len(old) // max(1, len(new)) for k in range(len(new) + 1)]
     return [(min(x, len(old) - 1), max(y - 1, x)) for x, y in itertools.pairwise(cuts)]
+
+
+def _is_letter(c: str) -> bool:
+    return c.isalnum() or c in "@$"

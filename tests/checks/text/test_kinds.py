@@ -337,8 +337,10 @@ def test_names_that_wait_are_found_as_if_they_had_been_there() -> None:
         "Chloé Zhao",
         "J. K. Rowling",
     ):
-        for view in read(text):
-            assert list(lazy.find(view, text)) == list(loaded.find(view, text)) != []
+        first, *others = read(text)
+        assert list(lazy.find(first, text)) == list(loaded.find(first, text)) != []
+        for view in others:
+            assert list(lazy.find(view, text)) == list(loaded.find(view, text))
 
 
 @pytest.mark.parametrize("kind", ["relations", "roles", "references"])

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrail.checks.text.characters import FOLDS, INVISIBLE, LOOKALIKES, LOOKALIKES_ELSE
+from guardrail.checks.text.excerpts import MOST_TIMES
 from guardrail.checks.text.hangul import compose_jamo
 from guardrail.checks.text.normalise import MOST_VIEWS, View, plain, read
 from guardrail.checks.text.segment import segment
+from guardrail.errors import CheckError
 
 
 def texts(text: str) -> list[str]:
@@ -292,9 +294,13 @@ def test_a_megabyte_is_read_in_a_few_passes(unit: str) -> None:
     # The number of readings does not grow with the text, and none of them is longer than a small multiple of it:
     # so a pass over them all is linear.
     text = (unit * (1_000_000 // len(unit) + 1))[: 1_000_000 if unit in ("a", _UNITS["marks"]) else 100_000]
-    views = read(text)
+    try:
+        views = read(text)
+    except CheckError:
+        assert unit == _UNITS["everything"]
+        return
     assert len(views) <= MOST_VIEWS
-    assert sum(len(v.text) for v in views) <= MOST_VIEWS * len(text)
+    assert sum(len(v.text) for v in views) <= MOST_TIMES * len(text)
 
 
 # ---- the tables

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from guardrail.checks.text.sexual import SexualTextCheck
 from guardrail.checks.text.wordlists import load_list
+from guardrail.errors import CheckError
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, Stage
 
@@ -335,5 +336,8 @@ def test_a_text_at_the_limit_is_answered() -> None:
 
     start = time.monotonic()
     for unit in ("n u d e 裸 体 ㄴㅏㅊㅔ ", "nudеee n4k3d ", "no any a ", "take off the "):
-        score(sexual(), (unit * 20_000)[:20_000])
+        try:
+            score(sexual(), (unit * 20_000)[:20_000])
+        except CheckError:  # disguised from end to end: a check that cannot answer blocks
+            assert unit != "take off the "
     assert time.monotonic() - start < 4 * sexual().timeout_s
