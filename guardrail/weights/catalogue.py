@@ -74,19 +74,19 @@ _PROMPT_CLASSIFIER = tuple(
         (
             "prompt-ngrams",
             "prompt-ngrams.safetensors",
-            "f9af58f9a1a8e66435cd2298a68e949b419f295b2edca195c1367087045aeb71",
+            "068c54b9c0ab6f6467e553671c9bcceecf5187c87b5886ae44d438fbfcb88cf3",
             "prompt classifier, n-grams",
         ),
         (
             "prompt-encoder",
             "prompt-encoder.onnx",
-            "b172472381a5298bde97267f5a0b097f59d082eaf9c36d361fc0b828cad868c8",
+            "3a8cf4939539eb04aff88f2b4f5befcbad7f0ce45dd7579c72e9ef22f38e9efc",
             "prompt classifier, encoder",
         ),
         (
             "prompt-classifier",
             "prompt-classifier.json",
-            "f3c8bfb93f0397669476be275449946861aaa844d26d1ed2e654c5f849fc8046",
+            "e42058191a64d60e56171f796e118f15f113fa7eaf613380680261dcc671ae12",
             "prompt classifier, joins",
         ),
     )

@@ -24,6 +24,9 @@ Array = npt.NDArray[np.float64]
 # Shares of harmless rows that may stand at or over each score of the shipped policies (leaning, suggestive, explicit):
 # of users' prompts, by both models together; by n-grams alone also of captions, and of our own templates left out.
 SHARES = {0.25: 0.010, 0.40: 0.0042, 0.70: 0.0036}
+# The same of our own harmless templates, left out: they are close twins of the unsafe ones, in languages that users'
+# prompts hardly have.
+TWINS = {0.25: 0.045, 0.40: 0.018, 0.70: 0.015}
 ALONE = {
     "users": {0.25: 0.004, 0.40: 0.0006, 0.70: 0.0004},
     "captions": {0.25: 0.004, 0.40: 0.0006, 0.70: 0.0005},
@@ -113,9 +116,11 @@ def threshold(values: Array, share: float) -> float:
     return float(np.nextafter(ordered[int(share * len(ordered))], np.inf))
 
 
-def calibration(values: Array, low: float) -> dict[str, list[float]]:
-    """Where the score stands at 0.25, 0.40 and 0.70, from the logits of users' prompts; it is 0 from `low` down."""
-    return _scale([threshold(values, share) for share in SHARES.values()], low)
+def calibration(users: Array, twins: Array, low: float) -> dict[str, list[float]]:
+    """Where the score stands at 0.25, 0.40 and 0.70: the stricter of what the logits of users' prompts and of harmless
+    templates ask for. It is 0 from `low` down."""
+    places = [max(threshold(users, SHARES[score]), threshold(twins, TWINS[score])) for score in SHARES]
+    return _scale(places, low)
 
 
 def calibration_alone(values: Array, groups: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, list[float]]:

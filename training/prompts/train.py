@@ -109,6 +109,7 @@ def combine(rows: list[Row], given: argparse.Namespace) -> None:
         & np.array([rows[i].lang != "en" for i in index])
         & (words < 0.7),
     }
+    twins = (sources == "grammar") & harmless & (words < 0.7) & ~np.isnan(deep[:, 0])
     everyday = users | np.isin(sources, ("coco-30k", "dpg-bench"))
     clear = float(np.quantile(cheap[everyday, 0], given.clear))
     asked = ~np.isnan(deep[:, 0]) & ((cheap[:, 0] >= clear) | (words > 0))
@@ -126,7 +127,9 @@ def combine(rows: list[Row], given: argparse.Namespace) -> None:
         all_users = np.concatenate([both[known], np.full(int((used & users & measured & ~asked).sum()), -99.0)])
         scales = {
             "ngrams": combining.calibration_alone(alone, {name: used & chosen for name, chosen in groups.items()}),
-            "both": combining.calibration(all_users, float(np.median(both[known]))),
+            "both": combining.calibration(
+                all_users, np.where(asked, both, -99.0)[used & twins], float(np.median(both[known]))
+            ),
         }
         for i, name in enumerate(OUTPUTS[2:], 2):
             # Harmless edits, which undressing must be told from, are among our own templates only; and users' prompts

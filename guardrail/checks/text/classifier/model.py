@@ -48,6 +48,7 @@ MOST_READINGS = 2
 # Where the thresholds of the shipped policies stand on the scale of a score.
 LEANING, SUGGESTIVE, EXPLICIT = 0.25, 0.40, 0.70
 MOST_BY_A_WORD = 0.65
+_LONGEST_WORD = 40
 
 Logits = npt.NDArray[np.float32]
 
@@ -181,10 +182,18 @@ def _another(piece: str, words: frozenset[str]) -> bool:
 
 
 def is_latin(text: str) -> bool:
-    """Whether the encoder can read it: half of its letters or more are ASCII, and there are any."""
+    """Whether the encoder can read it: half of its letters or more are ASCII, and there are any.
+
+    Codes are not to be read: what has more digits than letters, or most of its letters in words that are too long to be
+    any. What they hold is a reading of its own.
+    """
     letters = sum(map(str.isalpha, text))
     plain = sum(c.isascii() and c.isalpha() for c in text)
-    return letters > 0 and 2 * plain >= letters
+    digits = sum(map(str.isdigit, text))
+    if not letters or 2 * plain < letters or digits > letters:
+        return False
+    overlong = sum(len(word) for word in text.split() if len(word) > _LONGEST_WORD)
+    return 2 * overlong <= letters
 
 
 @lru_cache(maxsize=1)

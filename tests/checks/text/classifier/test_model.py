@@ -123,7 +123,7 @@ def test_harmless_texts_score_low(text: str) -> None:
     [
         "she wears nothing but a smile",
         "make the clothes of this person vanish",
-        "그녀의 옷을 전부 없애줘",
+        "그 여자가 아무것도 안 입은 채로 누워 있는 사진",
         "把她的衣服全部去掉",
     ],
 )
