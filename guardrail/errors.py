@@ -22,6 +22,8 @@
     │   ├── AuditUnavailable    the record cannot be written now (disk full, read-only, locked)
     │   └── AuditBroken         the chain of records does not verify
     ├── GalleryError            an identity could not be enrolled, found or revoked
+    │   └── GalleryConflict     the face to enrol is enrolled already, or is protected; carries the conflicts
+    ├── KnownImagesError        a list of known images was changed or cannot be read; a service could not answer
     └── Blocked                 raised with on_block="raise"; carries the decisions
 
 No message contains a prompt, a name, pixels or an embedding.
@@ -30,7 +32,7 @@ No message contains a prompt, a name, pixels or an embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from guardrail.decision import Decisions
@@ -44,11 +46,13 @@ __all__ = [
     "CheckError",
     "ConfigurationError",
     "Finding",
+    "GalleryConflict",
     "GalleryError",
     "GuardrailError",
     "ImageTooLarge",
     "InputError",
     "KeyringError",
+    "KnownImagesError",
     "MarkError",
     "MissingExtra",
     "PluginError",
@@ -234,6 +238,22 @@ class AuditBroken(AuditError):
 
 class GalleryError(GuardrailError):
     """An identity could not be enrolled, found or revoked."""
+
+
+class GalleryConflict(GalleryError):
+    """A face to be enrolled is that of another identity.
+
+    Args:
+        conflicts: what it contradicts (see `guardrail.guard.conflicts.Conflict`), by id, without a name.
+    """
+
+    def __init__(self, conflicts: Sequence[Any]) -> None:
+        self.conflicts = tuple(conflicts)
+        super().__init__("; ".join(c.describe() for c in self.conflicts))
+
+
+class KnownImagesError(GuardrailError):
+    """A list of known images was changed or cut off, cannot be read or written; or a service could not answer."""
 
 
 class Blocked(GuardrailError):

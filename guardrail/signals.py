@@ -275,7 +275,15 @@ CORE = Vocabulary(
                 "reference.hash_match",
                 Stage.REFERENCE,
                 Flag(),
-                "An image that goes in is on a list of known images. No shipped check gives it yet.",
+                "An image that goes in is on a list of known images.",
+                "stricter",
+            ),
+            SignalSpec(
+                "reference.edit",
+                Stage.REFERENCE,
+                Score("sexual"),
+                "How strongly the request as a whole asks to undress or sexualise a real person in its images: their "
+                "faces, the texts and where a mask lies, judged together. 0 where no image shows one.",
                 "stricter",
             ),
             SignalSpec(
@@ -300,7 +308,7 @@ CORE = Vocabulary(
                 "output.hash_match",
                 Stage.OUTPUT,
                 Flag(),
-                "The generated image is on a list of known images. No shipped check gives it yet.",
+                "The generated image is on a list of known images.",
                 "stricter",
             ),
             SignalSpec(

@@ -17,6 +17,14 @@ _PULLED = home() / "weights"
 _REQUIRED = os.environ.get("GUARDRAIL_REQUIRE_MODELS") == "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked ``nightly`` run in `make nightly` only."""
+    if os.environ.get("GUARDRAIL_NIGHTLY") != "1":
+        for item in items:
+            if item.get_closest_marker("nightly"):
+                item.add_marker(pytest.mark.skip(reason="long; GUARDRAIL_NIGHTLY=1 runs it"))
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh data folder: keys, gallery and record of one test never meet those of another."""

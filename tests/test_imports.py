@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,25 +15,30 @@ import pytest
 import guardrail
 
 PACKAGE = Path(guardrail.__file__).parent
-# Each row may import from the rows below it, and nothing from its own. `checks` may also ask the gallery.
+# Each row may import from the rows below it, and nothing from its own. `checks` may also ask the gallery and `known`.
 FLOORS = (
     {"cli"},
     {"bench", "demo", "doctor"},
     {"pipelines"},
     {"guard", "files"},
-    {"policy", "checks", "actions", "gallery", "marks", "audit"},
+    {"policy", "checks", "actions", "gallery", "known", "marks", "audit"},
     {"media", "keys", "weights"},
     {"paths"},
     {"decision"},
     {"signals"},
     {"errors"},
 )
-DOORS = {("checks", "gallery")}
+DOORS = {("checks", "gallery"), ("checks", "known")}
 HEAVY = ("torch", "diffusers", "transformers", "onnxruntime", "insightface", "dlib", "scipy", "PIL", "numpy", "rich")
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, bool], ...]:
     """(module, at the top level) of every import that runs; those for the type checker only are left out."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, bool]]:
     tree = ast.parse(path.read_text("utf-8"))
     for node, top in _running(tree, True):
         if isinstance(node, ast.Import):
@@ -100,8 +106,11 @@ def test_optional_and_heavy_packages_are_imported_where_they_are_used(package: s
 
 
 def test_only_the_pipelines_and_the_demo_know_diffusers() -> None:
-    knowing = {p.relative_to(PACKAGE).parts[0] for p in FILES for m, _ in imports(p) if m.split(".")[0] == "diffusers"}
-    assert knowing <= {"pipelines", "demo"}
+    knowing = {(p.relative_to(PACKAGE), m) for p in FILES for m, _ in imports(p) if m.split(".")[0] == "diffusers"}
+    elsewhere = {(p.as_posix(), m) for p, m in knowing if p.parts[0] not in ("pipelines", "demo")}
+    # The class of one classifier, which exists nowhere else; nothing of a pipeline.
+    model = ("checks/image/nudity/hub/safety_checker.py", "diffusers.pipelines.stable_diffusion.safety_checker")
+    assert elsewhere <= {model}
 
 
 def loaded(statement: str) -> set[str]:

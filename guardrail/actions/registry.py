@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from guardrail.actions.base import PlannedAction
 from guardrail.actions.hints import Block, Guide, Label, Regenerate, Report
-from guardrail.actions.redact import Blur, Fill, Pixelate
+from guardrail.actions.redact import Blur, Fill, Pixelate, Replace
 from guardrail.actions.rewrite import Rewrite
 from guardrail.decision import ActionKind, ActionSpec
 from guardrail.errors import ConfigurationError, PluginError
@@ -26,7 +26,7 @@ def actions() -> Mapping[str, PlannedAction]:
     Raises:
         PluginError: an entry point does not load, is no action, or takes a name that is already taken.
     """
-    shipped = (Block(), Rewrite(), Guide(), Regenerate(), Blur(), Pixelate(), Fill(), Label(), Report())
+    shipped = (Block(), Rewrite(), Guide(), Regenerate(), Blur(), Pixelate(), Fill(), Replace(), Label(), Report())
     found: dict[str, PlannedAction] = {a.spec.name: a for a in shipped}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         origin = f"the plugin {point.dist.name}" if point.dist else f"the plugin {point.value}"

@@ -25,7 +25,7 @@ from guardrail.bench.statistics import Floats
 from guardrail.guard import Guard
 from guardrail.guard.parts import load
 
-__all__ = ["FORMAT", "KIND", "Plan", "failed_checks", "measure"]
+__all__ = ["FORMAT", "KIND", "Plan", "failed_checks", "machine", "measure"]
 
 KIND, FORMAT = "guardrail bench prompts", 1
 
@@ -136,7 +136,7 @@ def _run(plan: Plan, outcomes: Outcomes, pinned: bool, load_average: float | Non
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": plan.command,
-        "machine": _machine(),
+        "machine": machine(),
         "guardrail": __version__,
         "one_core": pinned,
         "load": load_average,
@@ -155,7 +155,8 @@ def _load() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Processor, cores, system and Python, for a report."""
     model = platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()

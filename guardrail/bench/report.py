@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -13,7 +13,7 @@ from guardrail.bench.files import DataError
 from guardrail.bench.page import page
 from guardrail.bench.tables import Sheet, facts, sheets
 
-__all__ = ["markdown", "prepare", "write"]
+__all__ = ["markdown", "prepare", "write", "write_texts", "written"]
 
 
 def prepare(folder: Path) -> None:
@@ -35,11 +35,22 @@ def write(report: Mapping[str, Any], folder: Path) -> list[Path]:
     Raises:
         DataError: the folder cannot be written to.
     """
-    texts = {
-        "report.json": json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n",
-        "report.md": markdown(report),
-        "report.html": page(report),
-    }
+    return write_texts(
+        {
+            "report.json": json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.md": markdown(report),
+            "report.html": page(report),
+        },
+        folder,
+    )
+
+
+def write_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write files by name, all of them or none: complete before the first of them takes the place of an older one.
+
+    Raises:
+        DataError: the folder cannot be written to.
+    """
     drafts: Path | None = None
     try:
         drafts = Path(mkdtemp(prefix=".report-", dir=folder))
@@ -60,9 +71,13 @@ def write(report: Mapping[str, Any], folder: Path) -> list[Path]:
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The report in GitHub's Markdown."""
-    lines = [f"# {_md(report['policy']['id'])} on prompts", ""]
-    lines += [f"- {name}: {_md(value)}" for name, value in facts(report)]
-    for sheet in sheets(report):
+    return written(f"{report['policy']['id']} on prompts", facts(report), sheets(report))
+
+
+def written(title: str, told: Sequence[tuple[str, str]], tables: Sequence[Sheet]) -> str:
+    """Facts and tables in GitHub's Markdown."""
+    lines = [f"# {_md(title)}", "", *(f"- {name}: {_md(value)}" for name, value in told)]
+    for sheet in tables:
         lines += ["", f"## {_md(sheet.title)}", "", *([_md(sheet.note), ""] if sheet.note else []), *_table(sheet)]
     return "\n".join(lines) + "\n"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Sheet", "facts", "sheets"]
+__all__ = ["Sheet", "facts", "share", "sheets"]
 
 _ROLES = {"block": "to be blocked", "benign": "harmless", "other": "other"}
 _BY = {"all": "all", "label": "label", "source": "source", "lang": "language", "attack": "attack"}

@@ -26,6 +26,8 @@ SHIPPED: Mapping[str, str] = {
     "person-names": "guardrail.checks.text.persons:PersonTextCheck",
     "faces": "guardrail.checks.image.faces:FaceCheck",
     "nudity": "guardrail.checks.image.nudity:NudityCheck",
+    "known-images": "guardrail.checks.image.known_images:KnownImagesCheck",
+    "edit-request": "guardrail.checks.joint.edit:EditRequestCheck",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from guardrail.cli import audit, bench, check, demo, doctor, gallery, models, names, policy, verify
+from guardrail.cli import audit, bench, check, demo, doctor, gallery, known, models, names, policy, redact, verify
 from guardrail.errors import GuardrailError
 
 __all__ = ["app", "main"]
@@ -26,9 +26,11 @@ app = typer.Typer(
 check.register(app)
 verify.register(app)
 doctor.register(app)
+redact.register(app)
 demo.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(gallery.app, name="gallery")
+app.add_typer(known.app, name="known")
 app.add_typer(models.app, name="models")
 app.add_typer(names.app, name="names")
 app.add_typer(audit.app, name="audit")

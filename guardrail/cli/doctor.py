@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,12 +14,16 @@ __all__ = ["register"]
 
 def doctor(
     measure: Annotated[bool, typer.Option(help="Run each check and say how long it took.")] = True,
+    face_backend: Annotated[str, typer.Option(help="auto, insightface, opencv, yunet or embedded.")] = "auto",
+    pack: Annotated[Path | None, typer.Option(help="Folder of a local insightface pack.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Examine this installation. Exit code: 0 the default policy can be enforced, 1 it cannot."""
+    from guardrail.checks.base import CheckSettings
     from guardrail.doctor import examine
 
-    found = examine(measure=measure)
+    settings = CheckSettings(face_backend=face_backend, insightface_pack=str(pack.absolute()) if pack else "")
+    found = examine(measure=measure, settings=settings)
     if json:
         show.print_json(found.to_json())
         raise typer.Exit(1 if found.faults else 0)
@@ -38,6 +43,9 @@ def doctor(
         ms = f"{c['ms']:.1f}" if "ms" in c else ""
         checks.add_row(c["name"], c.get("state", ""), ms, escape(c.get("runs") or c.get("cause", "")))
     out.print(checks)
+    for c in found.checks:
+        for what, told in c.get("about", {}).items():
+            out.print(f"[dim]{c['name']}, {what}: {escape(told)}[/]")
     for p in found.policies:
         colour = "green" if p["state"] == "can be enforced" else "red"
         out.print(f"policy {p['policy']}: [{colour}]{p['state']}[/]")

@@ -101,6 +101,21 @@ def fit_encoder_head(
 
 
 @app.command()
+def pin(
+    path: Annotated[Path, typer.Argument(help="A model file, or the folder of an insightface pack, that you checked.")],
+    licence: Annotated[
+        str, typer.Option(help="Your right to use it: non-commercial, commercial, permissive or unknown.")
+    ] = "unknown",
+) -> None:
+    """State that these are the files to run: any other content is refused from now on."""
+    from guardrail.weights.pins import pin as state
+
+    for name, digest in state(path.absolute(), licence).items():
+        typer.echo(f"{name}: sha256 {digest}")
+    typer.echo(f"licence, as you say: {licence}")
+
+
+@app.command()
 def add(file: Annotated[Path, typer.Argument(help="A model file that you brought.")]) -> None:
     """Put a model file into the data folder, if its sha256 is one that guardrail knows."""
     from guardrail.weights import add as put

@@ -10,13 +10,15 @@ import typer
 from guardrail.decision import Action, Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
     from guardrail.guard.explain import Explained
+    from guardrail.guard.look import Looked
+    from guardrail.media import Region
 
-__all__ = ["COLOURS", "console", "print_decision", "print_explained", "print_json"]
+__all__ = ["COLOURS", "console", "print_decision", "print_explained", "print_json", "print_looked"]
 
 COLOURS = {"allow": "green", "alter": "yellow", "block": "red"}
 
@@ -61,6 +63,27 @@ def print_decision(decision: Decision, lang: str = "") -> None:
         out.print(f"[dim]not covered: {gap.what} {escape(gap.argument)} {escape(gap.detail)}[/]")
     ran = ", ".join(e.name for e in decision.effective) or "nothing"
     out.print(f"[dim]checked by {escape(ran)}[/]")
+
+
+def print_looked(seen: Sequence[Looked], names: Sequence[str], described: Callable[[Region], str]) -> None:
+    """What was found in each image, a line each; only places and kinds, never who somebody is."""
+    out = console()
+    for one in seen:
+        name = names[one.index]
+        if one.image is None:
+            out.print(f"{name}: not looked at: {one.fault}", markup=False)
+            continue
+        height, width = one.image.size
+        found = [*one.of("face"), *one.of("nudity"), *one.of("edit")]
+        frames = len(one.image.frames)
+        size = f"{width}×{height}" + (f", {frames} frames" if frames > 1 else "")
+        nothing = "nothing found" if one.failures else "no face and no exposed body part found"
+        out.print(f"{name} ({size}): {'' if found else nothing}", markup=False)
+        for region in found:
+            at = f" in frame {region.frame + 1}" if frames > 1 else ""
+            out.print(f"  {described(region)}{at}", markup=False)
+        for check, cause in one.failures:
+            out.print(f"  {check} could not look: {cause}", markup=False)
 
 
 def print_explained(texts: Sequence[Explained]) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 from guardrail.actions import action_kinds
 from guardrail.checks.base import Check, CheckSettings
 from guardrail.checks.registry import Declared, construct, declared_checks, vocabulary
+from guardrail.doctor.faces import gpu_remarks, opencv_remarks
+from guardrail.doctor.gallery import gallery_remarks
 from guardrail.errors import ConfigurationError, KeyringError, PluginError
 from guardrail.guard import build
 from guardrail.guard.runner import Runner
@@ -34,6 +36,7 @@ PACKAGES = (
     "scipy",
     "onnxruntime",
     "dlib-bin",
+    "faiss-cpu",
     "nudenet",
     "insightface",
     "torch",
@@ -66,20 +69,22 @@ class Examination:
         }
 
 
-def examine(*, measure: bool = True) -> Examination:
+def examine(*, measure: bool = True, settings: CheckSettings | None = None) -> Examination:
     """Look at packages, keys, model files, checks and shipped policies.
 
     Args:
         measure: run each check once on a grey picture and a harmless text, and say how long it took.
+        settings: what a guard of the user's would be given, such as the folder of an insightface pack.
     """
     found = Examination()
+    settings = _with_nudity_models(settings or CheckSettings(), found)
     found.system = {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "data folder": str(home()),
     }
     found.packages = {name: _version(name) for name in PACKAGES}
-    _look_at_opencv(found)
+    found.remarks += opencv_remarks(_version) + gpu_remarks(_version) + gallery_remarks(home() / "gallery.sqlite")
     _look_at_distribution(found)
     _look_at_keys(found)
     for s in status():
@@ -99,9 +104,9 @@ def examine(*, measure: bool = True) -> Examination:
         # Every guard fails with the same words until the plugin is mended or gone: no policy can be enforced.
         found.faults.append(str(error))
         return found
-    _look_at_checks(found, declared, measure)
+    _look_at_checks(found, declared, settings, measure)
     _look_at_prompt_models(found, measure)
-    _look_at_policies(found, declared, words)
+    _look_at_policies(found, declared, settings, words)
     return found
 
 
@@ -119,24 +124,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _look_at_opencv(found: Examination) -> None:
-    """Two wheels own the module cv2, and one of them needs libGL. Only the insightface adapter uses it."""
-    both = [name for name in ("opencv-python", "opencv-python-headless") if _version(name)]
-    if len(both) == 2:
-        found.remarks.append(
-            "opencv-python and opencv-python-headless are both installed and own the same module; removing one breaks "
-            "the other: reinstall the one to keep afterwards"
-        )
-    if both and found.packages["insightface"]:
-        try:
-            import cv2  # noqa: F401
-        except ImportError as error:
-            found.remarks.append(
-                f"cv2 cannot be loaded ({error}): insightface will not start; on a machine without libGL run: "
-                "pip uninstall opencv-python opencv-python-headless; pip install opencv-python-headless"
-            )
 
 
 def _look_at_distribution(found: Examination) -> None:
@@ -163,12 +150,12 @@ def _look_at_keys(found: Examination) -> None:
         found.faults.append(str(error))
 
 
-def _look_at_checks(found: Examination, declared: Sequence[Declared], measure: bool) -> None:
+def _look_at_checks(found: Examination, declared: Sequence[Declared], settings: CheckSettings, measure: bool) -> None:
     for one in declared:
         gives = sorted(s.name for s in one.gives)
         row: dict[str, Any] = {"name": one.name, "origin": one.origin, "gives": gives}
         try:
-            made, unavailable = construct(gives, CheckSettings(), [one])
+            made, unavailable = construct(gives, settings, [one])
         except PluginError as error:
             found.checks.append(row | {"state": "unavailable", "cause": str(error)})
             continue
@@ -177,6 +164,8 @@ def _look_at_checks(found: Examination, declared: Sequence[Declared], measure: b
         elif made:
             effective = made[0].effective()
             row |= {"state": "ready", "runs": effective.name, "weights": dict(effective.weights)}
+            if callable(about := getattr(made[0], "about", None)):
+                row["about"] = about()
             if measure:
                 row["ms"], cause = _measured(made)
                 if cause:
@@ -212,6 +201,17 @@ def _look_at_prompt_models(found: Examination, measure: bool) -> None:
         found.checks.append(row)
 
 
+def _with_nudity_models(settings: CheckSettings, found: Examination) -> CheckSettings:
+    """With the second opinions on nudity that the environment asks for: they are part of that check's row."""
+    if settings.nudity_models:
+        return settings
+    try:
+        return replace(settings, nudity_models=build.nudity_models(None))
+    except ConfigurationError as error:
+        found.faults.append(str(error))
+        return settings
+
+
 def _measured(checks: Sequence[Check]) -> tuple[float, str]:
     """Median wall time in ms of three runs after a warm-up, on a harmless text and a 512×512 picture of noise.
 
@@ -232,14 +232,16 @@ def _measured(checks: Sequence[Check]) -> tuple[float, str]:
     return float(np.median(times[1:])), next(iter(causes), "")
 
 
-def _look_at_policies(found: Examination, declared: Sequence[Declared], words: Vocabulary) -> None:
+def _look_at_policies(
+    found: Examination, declared: Sequence[Declared], settings: CheckSettings, words: Vocabulary
+) -> None:
     for path in sorted(shipped_policies().glob("*.yaml")):
         if path.name.endswith(".test.yaml"):
             continue
         row: dict[str, Any] = {"policy": path.stem}
         try:
             engine = BuiltinEngine(load_policy(path, vocabulary=words, actions=action_kinds()))
-            build.build_checks(engine, CheckSettings(), declared)
+            build.build_checks(engine, settings, declared)
             row["state"] = "can be enforced"
         except ConfigurationError as error:
             row |= {"state": "cannot be enforced", "cause": str(error)}

@@ -1,134 +1,130 @@
 """The file of a gallery: how it is opened, read and written, and how a change from outside is noticed.
 
-Vectors and labels are encrypted; list, purposes and dates stand in the clear, and decide who may be depicted. So one
-seal covers every row: the SHA-256 of both tables, encrypted with the count of changes as associated data. It is
-checked when the gallery is opened, whenever it is read again, and before every write. Nobody without the key can add,
-change, move or take away a row unnoticed; the whole file gone, or an older copy in its place, is not noticed.
+Everything is encrypted, in blocks that one sealed manifest names (see `guardrail.gallery.sealed`). All of it is
+verified when the gallery is opened; afterwards whatever is read, and whatever a write builds on. Nobody without the key
+can add, change, move or take away anything unnoticed; the whole file gone, or an older copy of it in its place, is not
+noticed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from guardrail.errors import GalleryError
+from guardrail.gallery.manifest import Manifest
+from guardrail.gallery.sealed import FORMAT, NONCE_BYTES, TAG_BYTES, Change, State, View, opened, sealed_as
 
 __all__ = ["GalleryFile"]
 
 _SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS identities (
-    id TEXT PRIMARY KEY, list TEXT NOT NULL CHECK (list IN ('protected', 'consented')),
-    label BLOB NOT NULL, purposes TEXT NOT NULL, created TEXT NOT NULL, expires TEXT, revoked TEXT,
-    key_id TEXT NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS vectors (
-    identity TEXT NOT NULL REFERENCES identities (id), embedder TEXT NOT NULL, vector BLOB NOT NULL)""",
-    "CREATE INDEX IF NOT EXISTS vectors_by_embedder ON vectors (embedder)",
-    "CREATE TABLE IF NOT EXISTS seal (changes INTEGER NOT NULL, sealed BLOB NOT NULL)",
+    """CREATE TABLE blocks (
+    kind TEXT NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (kind, number))""",
+    "CREATE TABLE seal (format INTEGER NOT NULL, key_id TEXT NOT NULL, changes INTEGER NOT NULL, sealed BLOB NOT NULL)",
 )
 BUSY_S = 5.0
-NONCE_BYTES = 12
 # The smallest page that SQLite has.
 SMALLEST_BYTES = 512
+# Blocks lie in chains of pages: fewer and larger pages are read faster.
+PAGE_BYTES = 16384
 
 
 class GalleryFile:
-    """One gallery on disk under one key.
+    """One gallery on disk.
 
     Args:
         path: the database; it and its folder are made if need be, readable by their owner only.
-        key: 32 bytes.
-        key_id: name of that key.
+        keys: 32 bytes each, by name, the active one first: a gallery under one of the others is read and written under
+            that, until it is put under the active one (see `Gallery.rekey`).
 
     Raises:
-        GalleryError: no gallery, unreadable, changed from outside, or written under another key.
+        GalleryError: no gallery, unreadable, changed from outside, or written under a key that is not here.
     """
 
-    def __init__(self, path: Path, *, key: bytes, key_id: str) -> None:
+    def __init__(self, path: Path, keys: Mapping[str, bytes]) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self.path = path
-        self._cipher = AESGCM(key)
+        self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
+        self.active = next(iter(keys))
         with self._named("be opened as a gallery"):
             self._make()
             with closing(self._connect()) as db:
-                self._prepare(db)
-                foreign = db.execute("SELECT key_id FROM identities WHERE key_id != ? LIMIT 1", (key_id,)).fetchone()
-                if foreign:
-                    raise GalleryError(f"{path} holds entries under key {foreign[0]}, the active key is {key_id}")
-                self.verify(db)
+                taken_over = self._prepare(db)
+        if taken_over:
+            self.compact()
+        with self.reading() as view:
+            view.verify()
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """One state of the gallery, whatever is written meanwhile. What is read is not verified: see `verify`."""
+    def reading(self) -> Iterator[View]:
+        """One state of the gallery, whatever is written meanwhile. Each block is verified as it is read.
+
+        Raises:
+            GalleryError: unreadable, or changed by something else.
+        """
         with self._named("be read"), closing(self._connect()) as db:
             db.execute("BEGIN")
-            yield db
+            yield View(self.path, db, *self._manifest(db))
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One write: committed as a whole or not at all, and never on top of what somebody else changed."""
+    def writing(self) -> Iterator[Change]:
+        """One write: committed as a whole or not at all, and never on top of a block that somebody else changed."""
         with self._named("be written"), closing(self._connect()) as db:
             db.execute("BEGIN IMMEDIATE")
-            changes = self.verify(db)
-            yield db
-            self._renew(db, changes + 1)
+            change = Change(self.path, db, *self._manifest(db))
+            yield change
+            change.finish()
             db.execute("COMMIT")
+
+    def rekey(self) -> bool:
+        """Put everything under the active key; False where it is."""
+        with self.writing() as change:
+            old = change.key_id
+            # Under the active key already: everything is encrypted anew all the same, which costs a write only.
+            change.rekey(self._ciphers[self.active], self.active)
+        self.compact()
+        return old != self.active
 
     def compact(self) -> None:
         """Take what was overwritten out of the write-ahead log too; what a reader still holds goes when it is done."""
         with self._named("be written"), closing(self._connect()) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    # ---- the seal
+    def state(self) -> State:
+        """Which state the gallery is in; read without being verified.
 
-    def state(self, db: sqlite3.Connection) -> tuple[int, bytes]:
-        """How many changes there were, and the seal: no two states of a gallery have the same."""
-        rows = db.execute("SELECT changes, sealed FROM seal").fetchall()
+        Raises:
+            GalleryError: unreadable, or no seal.
+        """
+        with self._named("be read"), closing(self._connect()) as db:
+            return State(*self._seal_row(db, f"substr(sealed, 1, {NONCE_BYTES + TAG_BYTES})")[1:])
+
+    def _seal_row(self, db: sqlite3.Connection, sealed: str = "sealed") -> tuple[int, str, int, bytes]:
+        rows = db.execute(f"SELECT format, key_id, changes, {sealed} FROM seal").fetchall()  # noqa: S608 - ours
         if len(rows) != 1:
             raise GalleryError(f"{self.path} has no seal, or several: it was changed by something else")
-        return rows[0][0], rows[0][1]
+        return rows[0]  # type: ignore[no-any-return]
 
-    def verify(self, db: sqlite3.Connection) -> int:
-        """The count of changes.
-
-        Raises:
-            GalleryError: the rows are not those that were written under this key.
-        """
-        changes, sealed = self.state(db)
-        if not secrets.compare_digest(self.open(sealed, f"seal {changes}"), _digest(db)):
-            raise GalleryError(f"entries of {self.path} were changed by something else; put your copy of it back")
-        return changes
-
-    def _renew(self, db: sqlite3.Connection, changes: int) -> None:
-        db.execute("DELETE FROM seal")
-        db.execute("INSERT INTO seal VALUES (?, ?)", (changes, self.seal(_digest(db), f"seal {changes}")))
-
-    def seal(self, content: bytes, owner: str) -> bytes:
-        """`content`, encrypted and bound to `owner`."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, content, owner.encode())
-
-    def open(self, sealed: object, owner: str) -> bytes:
-        """What `seal` was given.
-
-        Raises:
-            GalleryError: another key, another owner, or changed.
-        """
-        from cryptography.exceptions import InvalidTag
-
-        try:
-            if not isinstance(sealed, bytes) or len(sealed) < NONCE_BYTES:
-                raise InvalidTag
-            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode())
-        except InvalidTag:
-            raise GalleryError(f"an entry of {self.path} does not open with this key, or was changed") from None
+    def _manifest(self, db: sqlite3.Connection) -> tuple[Any, str, Manifest, bytes]:
+        written, key_id, changes, sealed = self._seal_row(db)
+        if written != FORMAT:
+            raise GalleryError(f"{self.path} has format {written}, this guardrail reads {FORMAT}; update it")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise GalleryError(f"{self.path} holds entries under key {key_id}, the active key is {self.active}")
+        manifest = Manifest.decode(opened(self.path, cipher, sealed, sealed_as(key_id, changes)), changes)
+        there = set(db.execute("SELECT kind, number FROM blocks"))
+        if there != {(kind, number) for kind, of in manifest.blocks.items() for number in of}:
+            raise GalleryError(f"parts of {self.path} were added or taken away by something else; put your copy back")
+        return cipher, key_id, manifest, sealed[: NONCE_BYTES + TAG_BYTES]
 
     # ---- opening
 
@@ -147,24 +143,40 @@ class GalleryFile:
                 raise GalleryError(f"{self.path} is empty; put your copy of it back, or delete it to begin a new one")
             time.sleep(0.02)
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "identities" not in tables:
-            raise GalleryError(f"{self.path} is a database of something else, no gallery")
+    def _prepare(self, db: sqlite3.Connection) -> bool:
+        """Make the tables of a new gallery; whether an older format was taken over."""
+        self._refuse_others(db)
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         _patiently(db, "PRAGMA journal_mode = WAL")
         db.execute("BEGIN IMMEDIATE")
+        tables = self._refuse_others(db)
+        if "vectors" in tables:
+            from guardrail.gallery.upgrade import upgrade
+
+            upgrade(self.path, db, self._ciphers, self._begin)
+        elif not tables:
+            self._begin(db, self.active).finish()
+        db.execute("COMMIT")
+        return "vectors" in tables
+
+    def _begin(self, db: sqlite3.Connection, key_id: str) -> Change:
+        """An empty gallery."""
         for statement in _SCHEMA:
             db.execute(statement)
-        filled = db.execute("SELECT EXISTS (SELECT 1 FROM identities UNION ALL SELECT 1 FROM vectors)").fetchone()[0]
-        if not filled and not db.execute("SELECT 1 FROM seal").fetchone():
-            self._renew(db, 0)
-        db.execute("COMMIT")
+        return Change(self.path, db, self._ciphers[key_id], key_id, Manifest(secrets.token_hex(16)))
+
+    def _refuse_others(self, db: sqlite3.Connection) -> set[str]:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not tables & {"blocks", "identities"}:
+            raise GalleryError(f"{self.path} is a database of something else, no gallery")
+        return tables
 
     def _connect(self) -> sqlite3.Connection:
         # mode=rw: a gallery that vanished while it is in use is an error, not an empty one.
         db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None)
-        # Deleted rows are overwritten with zeros.
+        # What was deleted is overwritten with zeros; what was committed is on the disk, also after the power failed.
         db.execute("PRAGMA secure_delete = ON")
+        db.execute("PRAGMA synchronous = FULL")
         return db
 
     @contextmanager
@@ -173,15 +185,6 @@ class GalleryFile:
             yield
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise GalleryError(f"{self.path} cannot {what}: {error}") from None
-
-
-def _digest(db: sqlite3.Connection) -> bytes:
-    h = hashlib.sha256()
-    for row in db.execute("SELECT * FROM identities ORDER BY id"):
-        h.update(repr(tuple(row)).encode())
-    for row in db.execute("SELECT identity, embedder, vector FROM vectors ORDER BY rowid"):
-        h.update(repr(tuple(row)).encode())
-    return h.digest()
 
 
 def _patiently(db: sqlite3.Connection, statement: str) -> None:

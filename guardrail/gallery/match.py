@@ -2,33 +2,33 @@
 
 A false match in `protected` blocks somebody's harmless picture; a false match in `consented` would admit a picture of
 somebody who never agreed. So protection matches at the loose threshold of the embedder, consent only at a stricter one
-and with a margin over the next identity; and where both match, protection wins.
+and with a margin over the next identity; and where both match, protection wins. All thresholds shrink with the size of
+their list (see `guardrail.gallery.threshold`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.errors import GalleryError
+from guardrail.gallery.sketches import Finder
+from guardrail.gallery.threshold import Scale, Thresholds, score, thresholds
 
-__all__ = ["GalleryIndex", "IdentityMatch", "Scale"]
+__all__ = ["GalleryIndex", "IdentityMatch", "Neighbour", "Roll", "Scale"]
 
+ListName = Literal["protected", "consented"]
+Entry = tuple[str, ListName, frozenset[str]]
+Matrix = NDArray[np.float32]
 
-class Scale(Protocol):
-    """The thresholds of an embedder (see `guardrail.checks.image.backends.base.MatchScale`)."""
-
-    @property
-    def same(self) -> float: ...
-    @property
-    def consent(self) -> float: ...
-    @property
-    def margin(self) -> float: ...
-    def score(self, distance: float) -> float: ...
+# Distances from a matrix product are off by some millionths of the squared lengths; what is nearer to the limit than
+# this share of them is computed again as a difference.
+ROUNDING = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class IdentityMatch:
     """The nearest enrolled identity of one face.
 
     Args:
-        match: 0..1, 0.5 at the threshold of the embedder; 0 for an empty gallery.
+        match: 0..1, 0.5 at the threshold in force; 0 for an empty gallery.
         gallery: which list it is on, ``none`` below the threshold.
         consent: ``yes`` for a sure match with a consent that covers the purpose; ``no`` for a protected identity or a
             consent that does not cover it; ``unknown`` otherwise.
@@ -49,7 +49,60 @@ class IdentityMatch:
     identity: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An enrolled identity that a face is as near to as two pictures of one person are."""
+
+    identity: str
+    list: ListName
+    distance: float
+
+
 _NOBODY = IdentityMatch(0.0, "none", "unknown")
+
+
+class Roll(Sequence[Entry]):
+    """(id, list, purposes) of each identity, in columns: a million of them take 13 MB.
+
+    Args:
+        ids: (n,) uint64; an id is written in 16 hex digits.
+        protected: (n,) bool.
+        purposes: (n,) index into `sets`.
+        sets: purposes; an empty set means any.
+    """
+
+    def __init__(
+        self,
+        ids: NDArray[np.uint64],
+        protected: NDArray[np.bool_],
+        purposes: NDArray[np.integer[Any]],
+        sets: Sequence[frozenset[str]],
+    ) -> None:
+        self.ids, self.protected, self.purposes, self.sets = ids, protected, purposes, sets
+        self.count_protected = int(protected.sum())
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Roll:
+        given = list(entries)
+        return cls(
+            np.array([int(name, 16) for name, _, _ in given], np.uint64),
+            np.array([kind == "protected" for _, kind, _ in given], np.bool_),
+            np.arange(len(given)),
+            [frozenset(purposes) for _, _, purposes in given],
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Entry]: ...
+    def __getitem__(self, at: int | slice) -> Entry | list[Entry]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        kind: ListName = "protected" if self.protected[at] else "consented"
+        return f"{int(self.ids[at]):016x}", kind, self.sets[self.purposes[at]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,48 +110,176 @@ class GalleryIndex:
     """The vectors of one embedder, in memory.
 
     Args:
-        vectors: (n, dimension) float32, one row per enrolled picture.
-        owners: for each row the index into `identities`.
-        identities: (id, list, purposes) of each identity; no purposes means any.
+        main: (n, dimension) float32, one row per enrolled picture.
+        owners: for each row, those of `later` after those of `main`, the index into `identities`.
+        identities: who is enrolled: a `Roll`, or its entries.
+        later: rows that were enrolled since `main` was read; of the same dimension.
+        rows: numbers of the rows that count; all by default.
+        finder: knows which of `rows` are worth comparing; all by default.
     """
 
-    vectors: NDArray[np.float32]
-    owners: NDArray[np.intp]
-    identities: Sequence[tuple[str, Literal["protected", "consented"], frozenset[str]]]
+    main: Matrix
+    owners: NDArray[np.integer[Any]]
+    identities: Sequence[Entry]
+    later: Matrix | None = None
+    rows: NDArray[np.integer[Any]] | None = None
+    finder: Finder | None = None
 
     def __len__(self) -> int:
         return len(self.identities)
 
-    def match(self, probe: NDArray[np.float32], scale: Scale, purpose: str = "") -> IdentityMatch:
+    @property
+    def exact(self) -> bool:
+        """Whether every search compares with every row."""
+        return self.finder is None
+
+    @property
+    def vectors(self) -> Matrix:
+        """A copy of all rows that count."""
+        return self._take(self._rows)
+
+    def thresholds(self, scale: Scale) -> Thresholds:
+        """Those in force for the size of the lists."""
+        count = self._roll.count_protected
+        return thresholds(scale, protected=count, consented=len(self._roll) - count)
+
+    def match(self, probe: Matrix, scale: Scale, purpose: str = "") -> IdentityMatch:
         """The answer for one face vector.
 
         Raises:
             GalleryError: the vector is not finite, or not of the length of those enrolled: it would be near nobody.
         """
-        if not np.isfinite(probe).all():
-            raise GalleryError("a face vector that is not finite cannot be matched")
-        if not len(self.identities):
+        if not self._usable(probe):
             return _NOBODY
-        if probe.shape != self.vectors.shape[1:]:
-            raise GalleryError("this face vector has another length than those enrolled for its embedder")
-        rows = np.linalg.norm(self.vectors - probe, axis=1)
-        nearest = np.full(len(self.identities), np.inf)
-        np.minimum.at(nearest, self.owners, rows)
-        kinds = np.array([kind == "protected" for _, kind, _ in self.identities])
-        protected = np.where(kinds, nearest, np.inf)
-        best_protected = int(protected.argmin())
-        if protected[best_protected] <= scale.same:
-            name = self.identities[best_protected][0]
-            return IdentityMatch(scale.score(float(protected[best_protected])), "protected", "no", name)
+        limits = self.thresholds(scale)
+        people, nearest = self._nearest(probe, limits.reach)
+        kinds = self._roll.protected[people]
+        if kinds.any():
+            best = int(nearest[kinds].argmin())
+            distance = float(nearest[kinds][best])
+            if distance <= limits.protect:
+                name = self._roll[int(people[kinds][best])][0]
+                return IdentityMatch(score(scale, distance, limits.protect), "protected", "no", name)
+        if not len(people):
+            return _NOBODY
         best = int(nearest.argmin())
         distance = float(nearest[best])
-        if distance > scale.same:
-            return IdentityMatch(scale.score(distance), "none", "unknown")
-        name, _, purposes = self.identities[best]
-        others = np.delete(nearest, best)
-        runner_up = float(others.min(initial=np.inf))
-        sure = distance <= scale.consent and runner_up >= distance + scale.margin
-        if not sure:
-            return IdentityMatch(scale.score(distance), "consented", "unknown", name)
+        if kinds[best] or distance > limits.same:
+            limit = limits.protect if kinds[best] else limits.same
+            return IdentityMatch(score(scale, distance, limit), "none", "unknown")
+        name, _, purposes = self._roll[int(people[best])]
+        near = score(scale, distance, limits.same)
+        runner_up = float(np.delete(nearest, best).min(initial=np.inf))
+        if distance > limits.consent or runner_up < distance + limits.margin:
+            return IdentityMatch(near, "consented", "unknown", name)
         covered = not purposes or purpose in purposes
-        return IdentityMatch(scale.score(distance), "consented", "yes" if covered else "no", name)
+        return IdentityMatch(near, "consented", "yes" if covered else "no", name)
+
+    def near(self, probe: Matrix, scale: Scale) -> list[Neighbour]:
+        """Everybody whose threshold the face is within, nearest first.
+
+        Raises:
+            GalleryError: as `match`.
+        """
+        if not self._usable(probe):
+            return []
+        limits = self.thresholds(scale)
+        people, nearest = self._nearest(probe, limits.reach)
+        found = []
+        for at in np.argsort(nearest, kind="stable"):
+            name, kind, _ = self._roll[int(people[at])]
+            if nearest[at] <= (limits.protect if kind == "protected" else limits.same):
+                found.append(Neighbour(name, kind, float(nearest[at])))
+        return found
+
+    def nearest(self, probe: Matrix) -> str:
+        """Id of the identity whose picture is nearest, however far away it is; empty where nobody is enrolled.
+
+        Compares with everybody: sketches may let nobody through who is that far away.
+
+        Raises:
+            GalleryError: as `match`.
+        """
+        if not self._usable(probe):
+            return ""
+        people, distances = replace(self, finder=None)._nearest(probe, 0.0)
+        return self._roll[int(people[distances.argmin()])][0]
+
+    # ---- distances
+
+    def _usable(self, probe: Matrix) -> bool:
+        if not np.isfinite(probe).all():
+            raise GalleryError("a face vector that is not finite cannot be matched")
+        if not len(self._roll):
+            return False
+        if probe.shape != self.main.shape[1:]:
+            raise GalleryError("this face vector has another length than those enrolled for its embedder")
+        return True
+
+    def _nearest(self, probe: Matrix, reach: float) -> tuple[NDArray[np.intp], Matrix]:
+        """Identities within `reach`, and the nearest one wherever it is, in their order; the distance to each."""
+        found = self.finder.near(probe, reach) if self.finder is not None else None
+        if self.finder is None or found is None:
+            rows = self._close(probe, reach)
+        else:
+            rows = self._closest(self.finder, self._rows[found], probe, reach)
+        distances = np.linalg.norm(self._take(rows) - probe, axis=1)
+        people, place = np.unique(self.owners[rows], return_inverse=True)
+        nearest = np.full(len(people), np.inf, np.float32)
+        np.minimum.at(nearest, place, distances)
+        return people, nearest
+
+    def _close(self, probe: Matrix, reach: float) -> NDArray[np.integer[Any]]:
+        """Rows that are within `reach` or nearest, and a few more, by a fast estimate."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = [half - part @ probe for part, half in zip(self._parts, self._halves, strict=True)]
+            far = 2 * (squares[0] if len(squares) == 1 else np.concatenate(squares))[self._rows]
+            length = float(probe @ probe)
+            slack = ROUNDING * (length + self._longest)
+            limit = max(reach**2 - length, float(np.fmin.reduce(far))) + slack
+            # Whatever overflowed to NaN is looked at, too.
+            near: NDArray[np.integer[Any]] = self._rows[~(far > limit)]
+            return near
+
+    def _closest(
+        self, finder: Finder, rows: NDArray[np.integer[Any]], probe: Matrix, reach: float
+    ) -> NDArray[np.integer[Any]]:
+        """Of some rows those that are within `reach` or nearest, and a few more, by a fast estimate."""
+        split = len(self.main)
+        late = rows >= split
+        far = np.empty(len(rows), np.float32)
+        far[~late] = finder.squares(self.main, rows[~late], probe)
+        if self.later is not None:
+            far[late] = finder.squares(self.later, rows[late] - split, probe)
+        limit = max(reach**2, float(far.min(initial=np.inf))) * (1 + ROUNDING)
+        near: NDArray[np.integer[Any]] = rows[~(far > limit)]
+        return near
+
+    def _take(self, rows: NDArray[np.integer[Any]]) -> Matrix:
+        split = len(self.main)
+        taken: Matrix = self.main[rows if self.later is None else np.minimum(rows, split - 1)]
+        if self.later is None:
+            return taken
+        late = rows >= split
+        taken[late] = self.later[rows[late] - split]
+        return taken
+
+    @cached_property
+    def _roll(self) -> Roll:
+        return self.identities if isinstance(self.identities, Roll) else Roll.of(self.identities)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.integer[Any]]:
+        return np.arange(len(self.owners)) if self.rows is None else self.rows
+
+    @property
+    def _parts(self) -> list[Matrix]:
+        return [self.main] if self.later is None else [self.main, self.later]
+
+    @cached_property
+    def _halves(self) -> list[Matrix]:
+        return [0.5 * np.einsum("ij,ij->i", part, part) for part in self._parts]
+
+    @cached_property
+    def _longest(self) -> float:
+        return 2 * max(float(half.max(initial=0.0)) for half in self._halves)

@@ -1,4 +1,4 @@
-"""The gallery on disk: SQLite, vectors and labels encrypted with AES-256-GCM under a key of the keyring.
+"""The gallery on disk: SQLite, everything in it encrypted with AES-256-GCM under a key of the keyring.
 
 Faces are biometric data: only vectors are kept, never pictures; every consent can expire and be revoked, and revoking
 deletes the vectors. A change that did not come through here is an error (see `guardrail.gallery.file`), never an empty
@@ -8,69 +8,29 @@ answer. Each vector knows the embedder that made it; vectors of different embedd
 from __future__ import annotations
 
 import datetime as dt
-import json
-import secrets
-import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.errors import GalleryError
+from guardrail.gallery import people, vectors
 from guardrail.gallery.file import GalleryFile
+from guardrail.gallery.identity import Entry, Identity, ListName, attestation, identity_of, until, usable, words
+from guardrail.gallery.loading import Loader
 from guardrail.gallery.match import GalleryIndex
+from guardrail.gallery.portable import Imported, Lock, read_export, write_export
+from guardrail.gallery.sealed import Change, State, View
+from guardrail.gallery.statistics import Statistics, count
 
-__all__ = ["Gallery", "GalleryStore", "Identity"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-ListName = Literal["protected", "consented"]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What is known about an enrolled person, without any vector.
-
-    Args:
-        id: random, says nothing.
-        list: ``protected`` or ``consented``.
-        label: what the operator calls this entry; encrypted at rest, never recorded elsewhere.
-        purposes: what the consent covers; empty means any purpose.
-        created, expires, revoked: RFC 3339, UTC; empty where it does not apply.
-        embedders: which embedders its vectors are for.
-    """
-
-    id: str
-    list: ListName
-    label: str
-    purposes: tuple[str, ...]
-    created: str
-    expires: str
-    revoked: str
-    embedders: tuple[str, ...]
-
-    def active(self, now: dt.datetime) -> bool:
-        return not self.revoked and (not self.expires or dt.datetime.fromisoformat(self.expires) > now)
-
-
-class GalleryStore(Protocol):
-    """What the guard needs of a gallery; `Gallery` is the shipped one."""
-
-    def enrol(
-        self,
-        vectors: NDArray[np.float32],
-        *,
-        embedder: str,
-        list: ListName,
-        label: str = "",
-        purposes: Iterable[str] = (),
-        expires: dt.datetime | None = None,
-    ) -> Identity: ...
-    def revoke(self, identity: str) -> Identity: ...
-    def identities(self) -> Sequence[Identity]: ...
-    def index(self, embedder: str) -> GalleryIndex: ...
+__all__ = ["Gallery"]
 
 
 class Gallery:
@@ -78,20 +38,23 @@ class Gallery:
 
     Args:
         path: the database file; its folder is made if need be.
-        key: 32 bytes.
+        key: 32 bytes, the active key.
         key_id: name of that key, stored so that a wrong one is told from damage.
+        older: former keys by name: a gallery under one of them opens, and `rekey` puts it under the active one.
 
     Raises:
-        GalleryError: the file is no gallery, cannot be opened, was changed by something else, or was written under
-            another key.
+        GalleryError: the file is no gallery, cannot be opened, was changed by something else, or was written under a
+            key that is not given.
     """
 
-    def __init__(self, path: Path, *, key: bytes, key_id: str) -> None:
+    def __init__(self, path: Path, *, key: bytes, key_id: str, older: Mapping[str, bytes] | None = None) -> None:
         self.path = path
-        self._file = GalleryFile(path, key=key, key_id=key_id)
-        self._key_id = key_id
+        self._file = GalleryFile(path, {key_id: key, **{k: v for k, v in (older or {}).items() if k != key_id}})
         self._lock = threading.Lock()
-        self._cache: dict[str, tuple[tuple[int, bytes, int], GalleryIndex]] = {}
+        self._loaders: dict[str, Loader] = {}
+        self._indexes: dict[str, tuple[State, float, GalleryIndex]] = {}
+
+    # ---- who is in it
 
     def enrol(
         self,
@@ -102,6 +65,8 @@ class Gallery:
         label: str = "",
         purposes: Iterable[str] = (),
         expires: dt.datetime | None = None,
+        evidence: str = "",
+        attested_by: str = "",
     ) -> Identity:
         """Add an identity with one vector per picture.
 
@@ -110,49 +75,114 @@ class Gallery:
                 of the same embedder, an empty purpose, an `expires` that is over or has no time zone, or the file
                 cannot be written.
         """
-        rows = _usable(vectors)
-        words = _words(purposes)
-        until = _until(expires)
-        name = secrets.token_hex(8)
-        created = _second(_now())
-        with self._file.writing() as db:
-            known = db.execute(
-                "SELECT identity, vector FROM vectors WHERE embedder = ? LIMIT 1", (embedder,)
-            ).fetchone()
-            if known and len(self._file.open(known[1], known[0])) != rows[0].nbytes:
-                raise GalleryError(f"the vectors of {embedder} in {self.path} have another length than these")
-            row = (
-                name,
-                list,
-                self._file.seal(label.encode(), name),
-                json.dumps(words),
-                created,
-                until or None,
-                self._key_id,
-            )
-            db.execute(
-                "INSERT INTO identities (id, list, label, purposes, created, expires, key_id) VALUES (?,?,?,?,?,?,?)",
-                row,
-            )
-            sealed = ((name, embedder, self._file.seal(v.tobytes(), name)) for v in rows)
-            db.executemany("INSERT INTO vectors VALUES (?, ?, ?)", sealed)
-        return Identity(name, list, label, words, created, until, "", (embedder,))
+        entry = Entry(vectors, list, label, purposes, expires, evidence, attested_by)
+        return self.enrol_many([entry], embedder=embedder)[0]
 
-    def revoke(self, identity: str) -> Identity:
+    def enrol_many(self, entries: Sequence[Entry], *, embedder: str) -> tuple[Identity, ...]:
+        """Add several identities in one write: all of them, or none.
+
+        Raises:
+            GalleryError: as `enrol`.
+        """
+        now = _now()
+        matrices = [usable(entry.vectors) for entry in entries]
+        persons = [entry.person(now) for entry in entries]
+        if len({m.shape[1] for m in matrices}) > 1:
+            raise GalleryError("the vectors to enrol are of different lengths")
+        if not entries:
+            return ()
+        owners = np.repeat(np.array([p.columns["id"] for p in persons], np.uint64), [len(m) for m in matrices])
+        with self._file.writing() as change:
+            people.add(change, persons)
+            vectors.append(change, embedder, owners, np.concatenate(matrices))
+        return tuple(identity_of(person, (embedder,)) for person in persons)
+
+    def add_pictures(
+        self,
+        identity: str,
+        more: NDArray[np.float32],
+        *,
+        embedder: str,
+        evidence: str = "",
+        attested_by: str = "",
+    ) -> Identity:
+        """Add vectors of one more picture each to an identity, of an embedder that it had or of another one.
+
+        Raises:
+            GalleryError: no such identity, a revoked one, or as `enrol`.
+        """
+        rows, now = usable(more), _now()
+        with self._changing(identity, "pictures", now, attested_by, evidence) as (change, number, _):
+            vectors.append(change, embedder, np.full(len(rows), number, np.uint64), rows)
+        return self.identity(identity)
+
+    def renew(
+        self,
+        identity: str,
+        *,
+        expires: dt.datetime | None,
+        purposes: Iterable[str] | None = None,
+        evidence: str = "",
+        attested_by: str = "",
+    ) -> Identity:
+        """Give an entry a new end, and new purposes if any are given; also where it had expired.
+
+        Args:
+            expires: ``None`` for no end.
+            purposes: ``None`` leaves them; an empty list means any.
+
+        Raises:
+            GalleryError: no such identity, a revoked one, an empty purpose, or an `expires` that would not hold.
+        """
+        now = _now()
+        end = until(expires, now)
+        covered = None if purposes is None else words(purposes)
+        with self._changing(identity, "renewed", now, attested_by, evidence) as (_, _, person):
+            person.columns["expires"] = end
+            if covered is not None:
+                person.purposes = covered
+        return self.identity(identity)
+
+    def revoke(self, identity: str, *, attested_by: str = "", evidence: str = "") -> Identity:
         """Delete the vectors of an identity and keep the fact that it was revoked, and when.
 
         Raises:
             GalleryError: no such identity.
         """
-        with self._file.writing() as db:
-            done = db.execute(
-                "UPDATE identities SET revoked = ? WHERE id = ? AND revoked IS NULL", (_second(_now()), identity)
-            )
-            if not done.rowcount and not db.execute("SELECT 1 FROM identities WHERE id = ?", (identity,)).fetchone():
-                raise GalleryError(f"no identity {identity} in {self.path}")
-            db.execute("DELETE FROM vectors WHERE identity = ?", (identity,))
+        number, now = _number(identity, self.path), _now()
+        note = attestation("revoked", now, attested_by, evidence)
+        with self._file.writing() as change:
+            place, person = self._found(change, number)
+            if not person.columns["revoked"]:
+                person.columns["revoked"] = int(now.timestamp())
+                person.details["attested"].append(note)
+                people.replace(change, place, person)
+            vectors.remove(change, number)
         self._file.compact()
-        return next(i for i in self.identities() if i.id == identity)
+        return self.identity(identity)
+
+    def delete(self, identity: str) -> None:
+        """Delete an identity with all that is known of it, also that it was ever here.
+
+        Raises:
+            GalleryError: no such identity.
+        """
+        number = _number(identity, self.path)
+        with self._file.writing() as change:
+            people.remove(change, self._found(change, number)[0])
+            vectors.remove(change, number)
+        self._file.compact()
+
+    def identity(self, identity: str) -> Identity:
+        """One identity.
+
+        Raises:
+            GalleryError: no such identity, or the file cannot be read or was changed by something else.
+        """
+        number = _number(identity, self.path)
+        with self._file.reading() as view:
+            _, person = self._found(view, number)
+            return identity_of(person, vectors.embedders_of(view, {number}).get(number, ()))
 
     def identities(self) -> Sequence[Identity]:
         """All identities, revoked ones too, oldest first.
@@ -160,27 +190,26 @@ class Gallery:
         Raises:
             GalleryError: the file cannot be read, or was changed by something else.
         """
-        with self._file.reading() as db:
-            self._file.verify(db)
-            rows = db.execute(
-                "SELECT id, list, label, purposes, created, expires, revoked FROM identities ORDER BY created, id"
-            ).fetchall()
-            used: dict[str, list[str]] = {}
-            for owner, embedder in db.execute("SELECT DISTINCT identity, embedder FROM vectors"):
-                used.setdefault(owner, []).append(embedder)
-        return tuple(
-            Identity(
-                name,
-                kind,
-                self._file.open(label, name).decode(),
-                tuple(json.loads(purposes)),
-                created,
-                expires or "",
-                revoked or "",
-                tuple(sorted(used.get(name, ()))),
-            )
-            for name, kind, label, purposes, created, expires, revoked in rows
-        )
+        with self._file.reading() as view:
+            used = vectors.embedders_of(view)
+            found = [
+                identity_of(person, used.get(int(person.columns["id"]), ()))
+                for number, block in people.blocks(view)
+                for notes in (people.details(view, number),)
+                for person in (block.person(i, notes) for i in range(len(block.rows)))
+            ]
+        return tuple(sorted(found, key=lambda i: (i.created, i.id)))
+
+    def vectors(self, identity: str, embedder: str) -> NDArray[np.float32]:
+        """The vectors of one identity, (pictures, dimension) float32; none where it has none of this embedder.
+
+        Raises:
+            GalleryError: the file cannot be read, or was changed by something else.
+        """
+        with self._file.reading() as view:
+            return vectors.of_identity(view, embedder, _number(identity, self.path))
+
+    # ---- search
 
     def index(self, embedder: str) -> GalleryIndex:
         """The active vectors of `embedder`. Read again whenever the gallery changed, by whatever process, and whenever
@@ -189,67 +218,83 @@ class Gallery:
         Raises:
             GalleryError: the file cannot be read, or was changed by something else.
         """
-        now = _second(_now())
-        with self._lock, self._file.reading() as db:
-            # How many consents have run out so far changes exactly when one more does.
-            over = db.execute("SELECT COUNT(*) FROM identities WHERE expires <= ?", (now,)).fetchone()[0]
-            state = (*self._file.state(db), over)
-            cached = self._cache.get(embedder)
-            if cached is not None and cached[0] == state:
-                return cached[1]
-            self._file.verify(db)
-            index = self._read_index(db, embedder, now)
-            self._cache[embedder] = (state, index)
+        now = int(_now().timestamp())
+        with self._lock:
+            known = self._indexes.get(embedder)
+            if known is not None and known[0] == self._file.state() and now < known[1]:
+                return known[2]
+            # Let go of it before the next one is read: there may be room for one only.
+            known = None
+            self._indexes.pop(embedder, None)
+            with self._file.reading() as view:
+                loader = self._loaders.setdefault(embedder, Loader(embedder))
+                index, ends = loader.index(view, now)
+                self._indexes[embedder] = (view.state, ends, index)
             return index
 
-    def _read_index(self, db: sqlite3.Connection, embedder: str, now: str) -> GalleryIndex:
-        identities: list[tuple[str, ListName, frozenset[str]]] = []
-        position: dict[str, int] = {}
-        vectors: list[NDArray[np.float32]] = []
-        owners: list[int] = []
-        query = (
-            "SELECT i.id, i.list, i.purposes, v.vector FROM vectors v JOIN identities i ON i.id = v.identity "
-            "WHERE v.embedder = ? AND i.revoked IS NULL AND (i.expires IS NULL OR i.expires > ?) ORDER BY v.rowid"
-        )
-        for name, kind, purposes, sealed in db.execute(query, (embedder, now)):
-            if name not in position:
-                position[name] = len(identities)
-                identities.append((name, kind, frozenset(json.loads(purposes))))
-            owners.append(position[name])
-            vectors.append(np.frombuffer(self._file.open(sealed, name), "<f4").astype(np.float32))
-        stacked = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
-        return GalleryIndex(stacked, np.array(owners, np.intp), identities)
+    # ---- the whole
+
+    def rekey(self) -> bool:
+        """Encrypt everything anew under the active key; whether it was under another one.
+
+        Raises:
+            GalleryError: the file cannot be written, or was changed by something else.
+        """
+        return self._file.rekey()
+
+    def export(self, out: Path, lock: Lock) -> int:
+        """Write everything into one encrypted file; how many identities that are.
+
+        Raises:
+            GalleryError: the file is there already or cannot be written, or the gallery was changed by something else.
+        """
+        with self._file.reading() as view:
+            return write_export(view, out, lock)
+
+    def take_in(self, source: Path, lock: Lock) -> Imported:
+        """Add what an export holds: all of it, or nothing. What is here stays; what the export knows as revoked is
+        revoked here too.
+
+        Raises:
+            GalleryError: no export, damaged, cut off, locked otherwise, or vectors of another length than those here.
+        """
+        with self._file.writing() as change:
+            done = read_export(change, source, lock, int(_now().timestamp()))
+        self._file.compact()
+        return done
+
+    def statistics(self) -> Statistics:
+        """Counts, without anybody's name."""
+        with self._file.reading() as view:
+            return count(view, self.path, self._file.active, int(_now().timestamp()))
+
+    @contextmanager
+    def _changing(
+        self, identity: str, what: str, now: dt.datetime, by: str, evidence: str
+    ) -> Iterator[tuple[Change, int, people.Person]]:
+        """One identity to change, with a note of who attests it; refused where it was revoked."""
+        number = _number(identity, self.path)
+        note = attestation(what, now, by, evidence)
+        with self._file.writing() as change:
+            place, person = self._found(change, number)
+            if person.columns["revoked"]:
+                raise GalleryError(f"{identity} was revoked and its vectors are gone; enrol the person anew")
+            person.details["attested"].append(note)
+            yield change, number, person
+            people.replace(change, place, person)
+
+    def _found(self, view: View, number: int) -> tuple[tuple[int, int], people.Person]:
+        found = people.one(view, number)
+        if found is None:
+            raise GalleryError(f"no identity {number:016x} in {self.path}")
+        return found
 
 
-def _usable(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One row per picture. A vector of zeros lies at the same distance from everybody, NaN at none at all."""
-    with np.errstate(over="ignore"):
-        rows = np.atleast_2d(np.asarray(vectors, "<f4"))
-    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all() or not rows.any(axis=1).all():
-        raise GalleryError("there is no usable face vector to enrol")
-    return rows
-
-
-def _words(purposes: Iterable[str]) -> tuple[str, ...]:
-    """An empty word would cover every request that names no purpose; a bare word would become its letters."""
-    words = (purposes,) if isinstance(purposes, str) else tuple(purposes)
-    if isinstance(purposes, str) or not all(isinstance(w, str) and w.strip() for w in words):
-        raise GalleryError("purposes are a list of words, none of them empty; no purposes at all means any")
-    return tuple(sorted(set(words)))
-
-
-def _until(expires: dt.datetime | None) -> str:
-    if expires is None:
-        return ""
-    if expires.tzinfo is None:
-        raise GalleryError("expires needs a time zone")
-    if expires <= _now():
-        raise GalleryError("expires is in the past: the entry would never hold")
-    return _second(expires.astimezone(dt.UTC))
-
-
-def _second(moment: dt.datetime) -> str:
-    return moment.isoformat(timespec="seconds")
+def _number(identity: str, path: Path) -> int:
+    """An id is 16 hex digits in the lower case."""
+    if len(identity) == 16 and not set(identity) - set("0123456789abcdef"):
+        return int(identity, 16)
+    raise GalleryError(f"no identity {identity!r} in {path}: an id has 16 hex digits")
 
 
 def _now() -> dt.datetime:

@@ -9,17 +9,29 @@ from typing import Any
 
 from guardrail.actions import action_kinds
 from guardrail.audit import AuditLog
-from guardrail.checks.base import Check, CheckSettings, PromptModel
+from guardrail.checks.base import Check, CheckSettings, NudityModel, PromptModel, RealnessModel
 from guardrail.checks.registry import Declared, Unavailable, construct, vocabulary
 from guardrail.errors import ConfigurationError, SignalUnavailable
 from guardrail.gallery import Gallery
 from guardrail.keys import Keyring
+from guardrail.known import HashLists
 from guardrail.paths import home, shipped_policies
 from guardrail.policy import BuiltinEngine, Policy, PolicyEngine
 from guardrail.policy.engines import engine_for
 from guardrail.signals import CORE
 
-__all__ = ["build_checks", "load_engine", "load_names", "name_files", "open_audit", "open_gallery", "prompt_models"]
+__all__ = [
+    "build_checks",
+    "load_engine",
+    "load_names",
+    "name_files",
+    "nudity_models",
+    "open_audit",
+    "open_gallery",
+    "open_known",
+    "prompt_models",
+    "realness_model",
+]
 
 # Signals that the guard itself knows; no check is asked for them.
 OWN_SIGNALS = frozenset({s.name for s in CORE.at(None)} | {"output.markable"})
@@ -59,6 +71,10 @@ def build_checks(engine: PolicyEngine, settings: CheckSettings, declared: Sequen
     checks, unavailable = construct(needs, settings, declared)
     given = {s.name for c in checks for s in c.gives}
     missing = {name: rules for name, rules in needs.items() if name not in given}
+    for check in checks:
+        # What a check cannot do without is read by the rules that read what it gives.
+        readers = tuple(dict.fromkeys(rule for s in check.gives for rule in needs.get(s.name, ())))
+        missing |= {name: readers for name in check.needs if name not in given and name not in missing}
     if missing:
         raise SignalUnavailable(_explain(engine.ref.id, missing, unavailable, declared))
     return checks
@@ -124,15 +140,64 @@ def prompt_models(models: Sequence[PromptModel] | str | Path | None) -> tuple[Pr
     return tuple(models)
 
 
+def nudity_models(models: Sequence[NudityModel] | str | Path | None) -> tuple[NudityModel, ...]:
+    """Second opinions on nudity: as given, from a file that lists them, or (``None``) from the one in
+    ``GUARDRAIL_NUDITY_MODELS``.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or something given is no nudity model.
+    """
+    if models is None:
+        models = os.environ.get("GUARDRAIL_NUDITY_MODELS") or ()
+    if isinstance(models, str | Path):
+        from guardrail.checks.image.nudity.hub import read_settings
+
+        return read_settings(models)
+    for model in models:
+        if not callable(getattr(model, "open", None)) or not hasattr(model, "combination"):
+            raise ConfigurationError(
+                "nudity_models are a HubClassifier or SafetyChecker of guardrail.checks.image.nudity.hub, or a file "
+                f"that lists them, not {type(model).__name__}"
+            )
+    return tuple(models)
+
+
+def realness_model(model: RealnessModel | None) -> RealnessModel | None:
+    """As given. Raises ConfigurationError for what is no realness model, such as a folder without a threshold."""
+    # A path can be opened as well, but says no threshold.
+    if isinstance(model, str | Path) or (model is not None and not callable(getattr(model, "open", None))):
+        raise ConfigurationError(
+            "realness_model is a ClipZeroShot of guardrail.checks.image.realness_clip, with a threshold that you "
+            f"measured, not {type(model).__name__}"
+        )
+    return model
+
+
 def open_gallery(gallery: Any, keyring: Keyring) -> Any:
     """``"auto"``: the gallery in the data folder; a path: that file; ``None``: none; anything else as it is."""
     if gallery == "auto":
         gallery = home() / "gallery.sqlite"
     if isinstance(gallery, str | Path):
-        return Gallery(Path(gallery), key=keyring.derive("gallery"), key_id=keyring.active)
+        older = {name: keyring.derive("gallery", key=name) for name in keyring.ids[1:]}
+        return Gallery(Path(gallery), key=keyring.derive("gallery"), key_id=keyring.active, older=older)
     if gallery is not None and not callable(getattr(gallery, "index", None)):
         raise ConfigurationError(f'a gallery is "auto", a path, a GalleryStore or None, not {type(gallery).__name__}')
     return gallery
+
+
+def open_known(known: Any, keyring: Keyring) -> Any:
+    """``"auto"``: the lists in the data folder, if any; a path: another folder; ``None``: none; anything else as it is.
+
+    Raises:
+        KnownImagesError: a list was changed, cut off, or cannot be read.
+    """
+    if known == "auto":
+        known = home() / "known"
+    if isinstance(known, str | Path):
+        return HashLists(Path(known), keyring)
+    if known is not None and not all(callable(getattr(known, name, None)) for name in ("asked", "search")):
+        raise ConfigurationError(f'known is "auto", a folder, a KnownImages or None, not {type(known).__name__}')
+    return known
 
 
 def open_audit(audit: Any, keyring: Keyring) -> AuditLog | None:

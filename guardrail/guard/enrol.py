@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from guardrail.checks.image.backends.base import DetectedFace, FaceDetector
 from guardrail.errors import GalleryError
-from guardrail.gallery import GalleryStore, Identity
+from guardrail.gallery import Gallery, GalleryStore, Identity
+from guardrail.guard.conflicts import find_conflicts, refuse
+from guardrail.guard.portrait import SMALLEST_FACE_PIXELS, fault
 from guardrail.media import Limits
 from guardrail.media.read import read_image
 from guardrail.media.types import Frame
 
-__all__ = ["enrol"]
+__all__ = ["SMALLEST_FACE_PIXELS", "add_photos", "enrol", "read_photos"]
 
-# Measured: under 32 pixels a face loses its identity to the embedder; enrolment asks for twice that.
-SMALLEST_FACE_PIXELS = 64
 # A second face this much smaller is somebody in the background.
 BACKGROUND = 0.4
 
 
-class _Faces(Protocol):
+class Faces(Protocol):
+    """What enrolment needs of the face check."""
+
     detector: FaceDetector
     embedder: Any
 
@@ -31,7 +34,7 @@ class _Faces(Protocol):
 
 
 def enrol(
-    faces: _Faces,
+    faces: Faces,
     gallery: GalleryStore,
     photos: Sequence[Any],
     *,
@@ -39,6 +42,9 @@ def enrol(
     label: str = "",
     purposes: Iterable[str] = (),
     expires: dt.datetime | None = None,
+    evidence: str = "",
+    attested_by: str = "",
+    accept: Collection[str] = (),
     limits: Limits | None = None,
 ) -> Identity:
     """Enrol one person from one or more photographs (three or more from different days match best).
@@ -46,25 +52,99 @@ def enrol(
     Args:
         faces: the face check whose embedder the gallery will be asked with.
         photos: paths, bytes, PIL images, arrays or tensors; each must show one person.
+        evidence, attested_by: what shows the consent, and who says so (see `guardrail.gallery.Attestation`).
+        accept: ids of enrolled identities that look the same and are somebody else, twins for example.
 
     Raises:
-        GalleryError: no face, several faces, a face that is too small, or pictures of different people.
+        GalleryConflict: the face is enrolled already, or is protected while a consent is asked for.
+        GalleryError: no face, several faces, one that is too small, blurred or turned away, or pictures of different
+            people.
+        InputError: a photo cannot be read.
+    """
+    vectors = read_photos(faces, photos, limits=limits)
+    index = gallery.index(faces.embedder.name)
+    refuse(find_conflicts(index, vectors, faces.embedder.scale, list=list), accept)
+    return gallery.enrol(
+        vectors,
+        embedder=faces.embedder.name,
+        list=list,
+        label=label,
+        purposes=purposes,
+        expires=expires,
+        evidence=evidence,
+        attested_by=attested_by,
+    )
+
+
+def add_photos(
+    faces: Faces,
+    gallery: Gallery,
+    identity: str,
+    photos: Sequence[Any],
+    *,
+    evidence: str = "",
+    attested_by: str = "",
+    accept: Collection[str] = (),
+    limits: Limits | None = None,
+) -> Identity:
+    """Add photographs of a person who is enrolled.
+
+    With vectors of the same embedder they are compared. Of another embedder nobody can: then somebody has to attest
+    that they show the same person.
+
+    Raises:
+        GalleryConflict: the face is that of another identity.
+        GalleryError: the pictures show somebody else, nobody attests them, no such identity, a revoked one, or as
+            `enrol`.
+    """
+    known = gallery.identity(identity)
+    vectors = read_photos(faces, photos, limits=limits)
+    enrolled = gallery.vectors(identity, faces.embedder.name)
+    if not len(enrolled) and not attested_by:
+        raise GalleryError(
+            f"{identity} has no pictures of the embedder {faces.embedder.name} to compare with; "
+            "say who attests that these show the same person"
+        )
+    if len(enrolled) and float(_apart(vectors, enrolled).min(axis=1).max()) > faces.embedder.scale.same:
+        raise GalleryError(f"the photographs do not look like {identity} to the embedder")
+    index = gallery.index(faces.embedder.name)
+    refuse(find_conflicts(index, vectors, faces.embedder.scale, list=known.list, besides=[identity]), accept)
+    return gallery.add_pictures(
+        identity, vectors, embedder=faces.embedder.name, evidence=evidence, attested_by=attested_by
+    )
+
+
+def read_photos(faces: Faces, photos: Sequence[Any], *, limits: Limits | None = None) -> NDArray[np.float32]:
+    """One vector per photograph, all of one person and each of a face that is good enough.
+
+    Raises:
+        GalleryError: no face, several faces, one that is too small, blurred or turned away, or pictures of different
+            people.
         InputError: a photo cannot be read.
     """
     if not photos:
         raise GalleryError("give at least one photograph")
-    vectors = []
+    found = []
     for number, photo in enumerate(photos, 1):
         (frame,) = read_image(photo, limits=limits).frames[:1]
         pixels = np.ascontiguousarray(frame[..., :3])
-        vectors.append(faces.vectors(pixels, [_only_face(faces.detector.detect(pixels), number)])[0])
-    stacked = np.stack(vectors)
-    apart = np.linalg.norm(stacked[:, None] - stacked[None], axis=-1)
-    if float(apart.max()) > faces.embedder.scale.same:
+        face = _only_face(faces.detector.detect(pixels), number)
+        if wrong := fault(pixels, face):
+            raise GalleryError(f"the face in photograph {number} {wrong}")
+        found.append(faces.vectors(pixels, [face])[0])
+    stacked = np.stack(found)
+    if not np.isfinite(stacked).all():
+        # NaN is not farther away than the threshold: the comparison below would let it through.
+        raise GalleryError("there is no usable face vector to enrol")
+    if float(_apart(stacked, stacked).max()) > faces.embedder.scale.same:
         raise GalleryError("the photographs do not look like one person to the embedder")
-    return gallery.enrol(
-        stacked, embedder=faces.embedder.name, list=list, label=label, purposes=purposes, expires=expires
-    )
+    return stacked
+
+
+def _apart(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Distances of each to each."""
+    distances: NDArray[np.float32] = np.linalg.norm(some[:, None] - others[None], axis=-1)
+    return distances
 
 
 def _only_face(found: Sequence[DetectedFace], number: int) -> DetectedFace:
@@ -74,9 +154,4 @@ def _only_face(found: Sequence[DetectedFace], number: int) -> DetectedFace:
     largest = by_size[0]
     if len(by_size) > 1 and by_size[1].box[2] > BACKGROUND * largest.box[2]:
         raise GalleryError(f"photograph {number} shows several people; crop it to the one to enrol")
-    side = min(largest.box[2], largest.box[3])
-    if side < SMALLEST_FACE_PIXELS:
-        raise GalleryError(
-            f"the face in photograph {number} is {side:.0f} pixels, {SMALLEST_FACE_PIXELS} are needed for a sure match"
-        )
     return largest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrail.actions.wording import Task, Writer, as_writer
 from guardrail.audit import AuditLog
-from guardrail.checks.base import CheckSettings, PromptModel
+from guardrail.checks.base import CheckSettings, NudityModel, PromptModel, RealnessModel
 from guardrail.decision import Decision, EffectiveCheck, PolicyRef
 from guardrail.errors import GuardrailError, InputError, MarkError
 from guardrail.guard import build
@@ -47,9 +47,12 @@ class Guard:
         names: people to protect besides public figures: a list, a text file with one name a line, or a file made by
             `guardrail names build`.
         gallery: ``"auto"`` (in the data folder), a path, a gallery object, or ``None``.
+        known: lists of known images: ``"auto"`` (in the data folder), the path of another folder, a `KnownImages` such
+            as `guardrail.known.WithServices`, or ``None``.
         audit: ``"auto"`` (in the data folder), a path, a log, or ``None`` for no record.
-        face_backend: ``auto``, ``embedded``, ``yunet`` or ``insightface``.
-        insightface_pack: absolute path of a local pack folder; its licence is the user's to hold.
+        face_backend: ``auto``, ``embedded``, ``yunet``, ``opencv`` or ``insightface``.
+        insightface_pack: absolute path of a local pack folder, pinned by ``guardrail models pin``; its licence is the
+            user's to hold.
         keyring: secrets; by default those of this installation.
         limits: what is too much to look at.
         threads: per model session.
@@ -61,6 +64,10 @@ class Guard:
         prompt_models: heavier checks of prompts by models of the user's own (see docs/heavier-checks.md): what
             `guardrail.checks.text.heavy` offers, or a file that lists them; by default the file that
             ``$GUARDRAIL_PROMPT_MODELS`` names, if it is set.
+        nudity_models: second opinions on nudity by models of the user's own: what `guardrail.checks.image.nudity.hub`
+            offers, or a file that lists them; by default the file that ``$GUARDRAIL_NUDITY_MODELS`` names, if any.
+        realness_model: tells depictions from photographs where the cues are not sure: a
+            `guardrail.checks.image.realness_clip.ClipZeroShot` of a local folder (see docs/realness.md), or ``None``.
 
     Raises:
         ConfigurationError: whatever can be known now is refused now: a rule file that does not load (PolicyError), a
@@ -73,6 +80,7 @@ class Guard:
         *,
         names: Sequence[str] | str | Path = (),
         gallery: Any = "auto",
+        known: Any = "auto",
         audit: str | Path | AuditLog | None = "auto",
         face_backend: str = "auto",
         insightface_pack: str | Path = "",
@@ -83,11 +91,14 @@ class Guard:
         reload: bool | float = False,
         rewriter: Callable[[Task], str] | Writer | str | Path | None = None,
         prompt_models: Sequence[PromptModel] | str | Path | None = None,
+        nudity_models: Sequence[NudityModel] | str | Path | None = None,
+        realness_model: RealnessModel | None = None,
     ) -> None:
         self._options = {
             "policy": policy,
             "names": names,
             "gallery": gallery,
+            "known": known,
             "audit": audit,
             "face_backend": face_backend,
             "insightface_pack": insightface_pack,
@@ -98,18 +109,24 @@ class Guard:
             "reload": reload,
             "rewriter": rewriter,
             "prompt_models": prompt_models,
+            "nudity_models": nudity_models,
+            "realness_model": realness_model,
         }
         self._keeper: Keeper[Parts] = Keeper(policy, load, every_s=seconds_between(reload))
         self.keyring = keyring or load_keyring()
         self.gallery = build.open_gallery(gallery, self.keyring)
+        self.known = build.open_known(known, self.keyring)
         settings = CheckSettings(
             names=build.load_names(names),
             name_files=build.name_files(names),
             face_backend=face_backend,
             insightface_pack=str(insightface_pack),
             gallery=self.gallery,
+            known=self.known,
             threads=threads,
             prompt_models=build.prompt_models(prompt_models),
+            nudity_models=build.nudity_models(nudity_models),
+            realness_model=build.realness_model(realness_model),
         )
         self.audit = build.open_audit(audit, self.keyring)
         self.marks = MarkStack(self.keyring)
@@ -207,9 +224,17 @@ class Guard:
         return self.check_request(images=[image])
 
     def check_request(
-        self, *, prompt: str | None = None, images: Sequence[Any] = (), negative_prompt: str | None = None
+        self,
+        *,
+        prompt: str | None = None,
+        images: Sequence[Any] = (),
+        negative_prompt: str | None = None,
+        masks: Sequence[Any] = (),
     ) -> Decision:
         """Judge a prompt and reference images together. Unreadable input is a block that names the cause.
+
+        Args:
+            masks: of an edit: white is what may be repainted. They lie over the whole of `images`, whatever their size.
 
         Raises:
             UnsupportedInput: the prompt is no text, or an image is of a type that nothing here understands.
@@ -219,9 +244,11 @@ class Guard:
         session = self.session()
         pictures: list[ImageInput] = []
         fault: InputError | None = None
-        for index, image in enumerate(images):
+        given = [("image", i, Role.REFERENCE, image) for i, image in enumerate(images)]
+        given += [("mask_image", i, Role.MASK, mask) for i, mask in enumerate(masks)]
+        for argument, index, role, image in given:
             try:
-                pictures.append(read_image(image, index=index, limits=self.limits))
+                pictures.append(read_image(image, argument=argument, index=index, role=role, limits=self.limits))
             except InputError as error:
                 fault = fault or error
         session.open([Request(tuple(texts), tuple(pictures), context=self.current_context())])
@@ -277,10 +304,15 @@ class Guard:
         return await asyncio.to_thread(self.check_image, image)
 
     async def acheck_request(
-        self, *, prompt: str | None = None, images: Sequence[Any] = (), negative_prompt: str | None = None
+        self,
+        *,
+        prompt: str | None = None,
+        images: Sequence[Any] = (),
+        negative_prompt: str | None = None,
+        masks: Sequence[Any] = (),
     ) -> Decision:
         return await asyncio.to_thread(
-            self.check_request, prompt=prompt, images=images, negative_prompt=negative_prompt
+            self.check_request, prompt=prompt, images=images, negative_prompt=negative_prompt, masks=masks
         )
 
     async def acheck_output(self, image: Any, after: Decision | None = None) -> Decision:

@@ -15,7 +15,7 @@ from guardrail.actions import PlannedAction
 from guardrail.actions.base import PlanInput
 from guardrail.actions.redact import STRENGTHS, targets
 from guardrail.decision import Action, ActionSpec, Alteration, Coverage, EffectiveCheck, Reason, Stage, Verdict
-from guardrail.errors import ActionError
+from guardrail.errors import ActionError, CheckError, GalleryError
 from guardrail.guard.attribution import attributed
 from guardrail.guard.item import Item
 from guardrail.guard.runner import Runner, StageFindings
@@ -26,7 +26,7 @@ from guardrail.policy import PolicyEngine
 __all__ = ["Judge"]
 
 POLICY_LIMIT_S = 1.0
-REDACTIONS = frozenset({"blur", "pixelate", "fill"})
+REDACTIONS = frozenset({"blur", "pixelate", "fill", "replace"})
 # What the guard hands on instead of carrying it out on the inputs.
 NOTES = frozenset({"guide", "regenerate"})
 
@@ -49,7 +49,7 @@ class Judge:
 
     def stage(self, items: Sequence[Item], stage: Stage) -> list[tuple[Verdict, StageFindings]]:
         """Run the checks of `stage` for all items and note what the policy says. Alters nothing yet."""
-        findings = self.runner.run([i.current for i in items], stage)
+        findings = self.runner.run([i.current for i in items], stage, [i.signals for i in items])
         return [(self._evaluate(item, found, stage), found) for item, found in zip(items, findings, strict=True)]
 
     def _evaluate(self, item: Item, found: StageFindings, stage: Stage) -> Verdict:
@@ -196,7 +196,12 @@ class Judge:
         recogniser = next((c for c in self.runner.checks if isinstance(c, _Recogniser)), None)
         if recogniser is None:
             raise ActionError("no installed check can tell whether a covered face is still recognised")
-        return not any(recogniser.recognisable(_pixels(before, stage, r), _pixels(after, stage, r), r) for r in chosen)
+        try:
+            return not any(
+                recogniser.recognisable(_pixels(before, stage, r), _pixels(after, stage, r), r) for r in chosen
+            )
+        except (CheckError, GalleryError) as error:
+            raise ActionError(str(error)) from None
 
 
 def _keep_note(item: Item, spec: ActionSpec) -> None:

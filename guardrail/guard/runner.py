@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from guardrail.checks.base import Check, Failure, SignalValues
+from guardrail.checks.base import Check, Failure, Found, JointCheck, SignalValues
 from guardrail.errors import CheckError
 from guardrail.media import Region, Request, Span
 from guardrail.signals import MOST_ITEMS, SignalSpec, SignalValue, Stage
@@ -56,8 +57,17 @@ class Runner:
         self._time_scale = time_scale
         self._pools = {c.name: _Pool(c.name) for c in checks if not c.inline}
 
-    def run(self, requests: Sequence[Request], stage: Stage) -> list[StageFindings]:
-        """Findings for each request. Requests without media at `stage` are not looked at."""
+    def run(
+        self,
+        requests: Sequence[Request],
+        stage: Stage,
+        known: Sequence[Mapping[str, SignalValue]] | None = None,
+    ) -> list[StageFindings]:
+        """Findings for each request. Requests without media at `stage` are not looked at.
+
+        Args:
+            known: the signals of earlier stages, one mapping a request, for checks that need them.
+        """
         results = [StageFindings() for _ in requests]
         with_media = [i for i, r in enumerate(requests) if r.media(stage)]
         if not with_media:
@@ -68,24 +78,29 @@ class Runner:
             later = {s.name for c in waiting for s in c.gives}
             level = [c for c in waiting if not any(n in later for n in c.needs)] or waiting
             waiting = [c for c in waiting if c not in level]
-            for check, answers, ms in self._level(level, batch, stage):
+            found = [
+                Found({**(known[i] if known else {}), **results[i].signals}, tuple(results[i].regions))
+                for i in with_media
+            ]
+            for check, answers, ms in self._level(level, batch, stage, found):
                 for i, answer in zip(with_media, answers, strict=True):
                     _merge(results[i], check, stage, answer, ms)
         return results
 
     def _level(
-        self, checks: Sequence[Check], batch: Sequence[Request], stage: Stage
+        self, checks: Sequence[Check], batch: Sequence[Request], stage: Stage, found: Sequence[Found]
     ) -> list[tuple[Check, Sequence[SignalValues | Failure], float]]:
         """Run checks that do not need each other, those in native code side by side."""
         started: list[tuple[Check, _Job]] = []
         for check in checks:
             if not check.inline:
-                started.append((check, self._pools[check.name].submit(lambda c=check: _answers(c, batch, stage))))  # type: ignore[misc]
+                work = partial(_answers, check, batch, stage, found)
+                started.append((check, self._pools[check.name].submit(work)))
         finished: list[tuple[Check, Sequence[SignalValues | Failure], float]] = []
         for check in checks:
             if check.inline:
                 begin = time.perf_counter()
-                said = _answers(check, batch, stage)
+                said = _answers(check, batch, stage, found)
                 finished.append((check, said, (time.perf_counter() - begin) * 1e3))
         for check, job in started:
             answers = job.wait(check.timeout_s * self._time_scale * len(batch))
@@ -100,9 +115,12 @@ class Runner:
             check.warmup()
 
 
-def _answers(check: Check, batch: Sequence[Request], stage: Stage) -> Sequence[SignalValues | Failure]:
+def _answers(
+    check: Check, batch: Sequence[Request], stage: Stage, found: Sequence[Found]
+) -> Sequence[SignalValues | Failure]:
     try:
-        answers = check.check(batch, stage)
+        told = isinstance(check, JointCheck)
+        answers = check.check_found(batch, stage, found) if told else check.check(batch, stage)  # type: ignore[attr-defined]
         if len(answers) == len(batch):
             return answers
         cause = f"gave {len(answers)} answers for {len(batch)} requests"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from guardrail.errors import ActionError, ImageTooLarge, InputError, UnreadableImage, UnsupportedInput
 from guardrail.media.decode import is_wide, require_size, to_frames, wide_spans
+from guardrail.media.readings import changed_anywhere, covered
 from guardrail.media.types import Frame, ImageInput, Limits, Role
 
 if TYPE_CHECKING:
@@ -210,10 +211,13 @@ def put_back(original: Any, frames: Sequence[Frame]) -> Any:
     scales = _scales(old, "the original")
     _require_alike([f for s in scales for f in s.to_bytes(old)], frames)
     # The first reading has the last word: what was covered in it is covered in every other one.
-    for k, scale in reversed(list(enumerate(scales))):
-        given = np.stack(list(frames[k * len(old) : (k + 1) * len(old)]))
-        changed = (given != scale.to_bytes(old)).any(-1)
-        new[changed] = scale.from_bytes(given, old)[changed]
+    shown = [scale.to_bytes(old) for scale in scales]
+    given = [np.stack(list(frames[k * len(old) : (k + 1) * len(old)])) for k in range(len(scales))]
+    for i in range(len(old)):
+        anywhere = changed_anywhere([s[i] for s in shown], [g[i] for g in given])
+        for scale, before, after in reversed(list(zip(scales, shown, given, strict=True))):
+            mask = covered(before[i], after[i], anywhere)
+            new[i][mask] = scale.from_bytes(after[i : i + 1], old)[0][mask]
     return _as_given(original, new)
 
 
@@ -263,8 +267,9 @@ def _wide_back(original: Image, shown: Sequence[Frame], frames: Sequence[Frame])
     old = np.asarray(original)
     new = old.copy()
     readings = list(zip(wide_spans(old.astype(np.float64), "the original"), shown, frames, strict=True))
+    anywhere = changed_anywhere(list(shown), list(frames))
     for span, before, after in reversed(readings):
-        changed = (before != after).any(-1)
+        changed = covered(before, after, anywhere)
         values = after[..., :3].mean(-1) / 255 * span
         new[changed] = (values if old.dtype.kind == "f" else np.rint(values)).astype(old.dtype)[changed]
     out = Image.fromarray(new)

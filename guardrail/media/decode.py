@@ -6,6 +6,7 @@ pixels are decoded, and again for each frame; every frame is decoded; EXIF orien
 
 from __future__ import annotations
 
+import hashlib
 import io
 import stat
 from pathlib import Path
@@ -27,8 +28,13 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"ftypavif", 4, "AVIF"),
     (b"ftypavis", 4, "AVIF"),
 )
-# All frames of one file together, in multiples of the limit for one.
-_FRAMES_PIXELS = 4
+# All frames of one file together, in multiples of the limit for one. Decoders hold up to three and a half more copies
+# of the largest of them: of 25 million pixels with transparency, two frames took 517 MiB and four 708 MiB; with this
+# limit 424 MiB is the most (AVIF, two frames).
+_FRAMES_PIXELS = 1.5
+# And in bytes for each pixel of that limit: what the largest still picture takes, grey of 16 bits read in three ways.
+_FRAMES_BYTES = 9
+_STRIP_PIXELS = 1 << 20
 
 
 def sniff(head: bytes) -> str | None:
@@ -66,11 +72,11 @@ def decode_image(
         raise
     except Exception as error:  # noqa: BLE001 - hostile bytes: see _refused
         raise _refused(error, argument, form, limits) from None
-    return ImageInput(tuple(frames), argument, index, role)
+    return ImageInput(tuple(frames), argument, index, role, hashlib.sha256(content).digest())
 
 
 def _frames(content: bytes, form: str, argument: str, limits: Limits) -> list[Frame]:
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     frames: list[Frame] = []
     pixels = 0
@@ -90,10 +96,20 @@ def _frames(content: bytes, form: str, argument: str, limits: Limits) -> list[Fr
             # Frames of one file may differ in size: a GIF grows with its frames, a JPEG may carry others behind it.
             require_size(image.width, image.height, limits, argument)
             pixels += image.width * image.height
-            if max(pixels, count * image.width * image.height) > _FRAMES_PIXELS * limits.pixels:
+            if count > 1 and max(pixels, count * image.width * image.height) > _FRAMES_PIXELS * limits.pixels:
                 raise ImageTooLarge(f"{argument} has {count} frames of {image.width}×{image.height}: too many pixels")
-            frames += to_frames(ImageOps.exif_transpose(image), argument)
+            frames += to_frames(_upright(image), argument)
+            if sum(frame.nbytes for frame in frames) > _FRAMES_BYTES * limits.pixels:
+                raise ImageTooLarge(f"{argument} has {count} frames of many bits: too many bytes")
     return frames
+
+
+def _upright(image: Image) -> Image:
+    """Turned as its EXIF says; where it says nothing the image itself, since a copy may take 100 MB."""
+    from PIL import ExifTags, ImageOps
+
+    image.load()
+    return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
 
 
 def _refused(error: Exception, argument: str, form: str, limits: Limits) -> InputError:
@@ -159,14 +175,29 @@ def to_frames(image: Image, argument: str) -> tuple[Frame, ...]:
     import numpy as np
 
     if is_wide(image.mode):
-        wide = np.asarray(image, dtype=np.float64)
+        wide = np.asarray(image)
         return tuple(_scaled(wide, span) for span in wide_spans(wide, argument))
-    if image.mode == "La":
-        image = image.convert("LA")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
-        return (np.asarray(image.convert("RGBA")),)
+    if image.mode in ("RGBA", "LA", "La", "PA", "RGBa") or "transparency" in image.info:
+        return (_converted(image, "RGBA"),)
     # CMYK, YCbCr, LAB, HSV, L, P and 1 all have a defined conversion.
-    return (np.asarray(image.convert("RGB")),)
+    return (_converted(image, "RGB"),)
+
+
+def _converted(image: Image, mode: str) -> Frame:
+    """`image` in `mode`, some rows at a time: whole, Pillow's copies on the way to an array took four times the pixels
+    (456 MiB for the 25 million that are allowed)."""
+    import numpy as np
+
+    out = np.empty((image.height, image.width, len(mode)), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(image.height, top + rows)
+        strip = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
+        if strip.mode == "La":
+            strip = strip.convert("LA")
+        out[top:bottom] = np.asarray(strip if strip.mode == mode else strip.convert(mode))
+    out.setflags(write=False)
+    return out
 
 
 def is_wide(mode: str) -> bool:
@@ -186,7 +217,7 @@ def wide_spans(wide: Any, argument: str) -> tuple[float, ...]:
     """
     import numpy as np
 
-    if not np.isfinite(wide).all():
+    if wide.dtype.kind == "f" and not np.isfinite(wide).all():
         raise UnreadableImage(f"{argument} has pixels that are not numbers")
     top = float(wide.max(initial=0.0))
     if top <= 255.0:
@@ -200,5 +231,9 @@ def wide_spans(wide: Any, argument: str) -> tuple[float, ...]:
 def _scaled(wide: Any, span: float) -> Frame:
     import numpy as np
 
-    grey = np.rint(np.clip(wide / span, 0.0, 1.0) * 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    out = np.empty((*wide.shape, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // max(1, wide.shape[1]))
+    for top in range(0, wide.shape[0], rows):
+        strip = wide[top : top + rows].astype(np.float64)
+        out[top : top + rows] = np.rint(np.clip(strip / span, 0.0, 1.0) * 255).astype(np.uint8)[..., None]
+    return out

@@ -27,7 +27,7 @@ class Limits:
         characters: of one text.
         pixels: of one image (width × height).
         file_bytes: of one encoded image.
-        frames: of one animated image or video.
+        frames: of one animated image or video. All frames of a file together: one and a half times `pixels`.
     """
 
     characters: int = 20_000
@@ -42,6 +42,8 @@ class Role(StrEnum):
     REFERENCE = "reference"
     CONTROL = "control"
     MASK = "mask"
+    KEEP = "keep"
+    """A mask the other way round: white is what stays."""
     VIDEO = "video"
     PREVIEW = "preview"
     OUTPUT = "output"
@@ -85,12 +87,14 @@ class ImageInput:
     Args:
         frames: each (H, W, 3) or (H, W, 4), uint8; one for a still image, and one more for each other way in which its
             values can be read (grey of 16 bits, floats over 1).
+        file_sha256: of the file that it was decoded from; empty where it came as pixels.
     """
 
     frames: tuple[Frame, ...] = field(repr=False)
     argument: str = "image"
     index: int = 0
     role: Role = Role.REFERENCE
+    file_sha256: bytes = field(default=b"", repr=False)
 
     @property
     def size(self) -> tuple[int, int]:

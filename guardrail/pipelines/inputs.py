@@ -15,7 +15,18 @@ import numpy as np
 from guardrail.decision import Coverage
 from guardrail.errors import InputError
 from guardrail.guard.item import Item
-from guardrail.media import Context, ImageInput, Limits, Request, TextInput, Unverified, from_array, from_pil, put_back
+from guardrail.media import (
+    Context,
+    ImageInput,
+    Limits,
+    Request,
+    Role,
+    TextInput,
+    Unverified,
+    from_array,
+    from_pil,
+    put_back,
+)
 from guardrail.media.arrays import is_pil, is_tensor, to_numpy
 from guardrail.pipelines.arguments import Arguments, Leaf
 from guardrail.pipelines.kinds import Kind, is_negative, role_of
@@ -27,6 +38,9 @@ PROMPTS = ("prompt", "prompt_2", "prompt_3", "prompt_4", "text", "instruction")
 ALIGNED = frozenset({"image", "mask_image", "control_image", "init_image", "original_image", "mask", "video"})
 # Families where a list of pictures is a list of references for every prompt.
 SHARED_IMAGES = ("Flux2", "EditPlus", "OmniGen", "VisualCloze", "Kontext")
+
+# Families whose masks are the other way round: what is white stays.
+INVERTED_MASKS = ("RePaint",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,8 @@ class CallInputs:
     def _take_picture(self, leaf: Leaf) -> None:
         item = self._item(leaf, text_argument=False)
         role = role_of(leaf.argument)
+        if role is Role.MASK and any(word in self.pipeline for word in INVERTED_MASKS):
+            role = Role.KEEP
         try:
             if is_pil(leaf.value):
                 image = from_pil(leaf.value, argument=leaf.where, role=role, limits=self.limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from guardrail.decision import ActionKind, ActionSpec, Param
+from guardrail.decision import REFUSED_ACTIONS, ActionKind, ActionSpec, Param
 from guardrail.policy.findings import shown
 from guardrail.policy.nodes import Map, Node, Scalar
 from guardrail.policy.schema import Reader
@@ -46,6 +46,9 @@ def _action(
         )
         return None
     kind = kinds.get(name.text)
+    if kind is None and (refused := _refused(name.text)):
+        findings.add("GP050", name, f"unknown action {shown(name.text)}: {refused[0]}", refused[1])
+        return None
     if kind is None:
         findings.unknown("GP050", name, "action", name.text, kinds)
         return None
@@ -84,6 +87,9 @@ def _params(name: Scalar, body: Node | None, kind: ActionKind, reader: Reader) -
 def _value(node: Node, param: Param, what: str, reader: Reader) -> float | bool | str | None:
     if param.type == "flag":
         return reader.flag(node, what)
+    if param.name == "target" and isinstance(node, Scalar) and (refused := _refused(node.text)):
+        reader.findings.add("GP052", node, f"{what} cannot be {shown(node.text)}: {refused[0]}", refused[1])
+        return None
     if param.type == "choice":
         return reader.word(node, what, param.choices, code="GP052")
     if param.type == "word":
@@ -95,6 +101,10 @@ def _value(node: Node, param: Param, what: str, reader: Reader) -> float | bool 
         reader.findings.add("GP052", node, f"{what} must be a whole number, got {shown(f'{number:g}')}", "round it")
         return None
     return int(number)
+
+
+def _refused(word: str) -> tuple[str, str] | None:
+    return REFUSED_ACTIONS.get("-".join(word.lower().replace("_", " ").replace("-", " ").split()))
 
 
 def _stages(stages: frozenset[Stage]) -> str:

@@ -49,6 +49,13 @@ outcome["protected-identity"] := three.any_of([
 	three.some_item("output.faces", [["gallery", "==", "protected"], ["match", ">=", match.person]]),
 ])
 
+outcome["undressing-edit"] := three.at_least("reference.edit", sexual.leaning)
+
+outcome["known-image"] := three.any_of([
+	three.equals("reference.hash_match", true),
+	three.equals("output.hash_match", true),
+])
+
 # ---- What is asked for
 
 outcome["explicit-request"] := three.at_least("prompt.sexual", sexual.explicit)
@@ -115,6 +122,22 @@ manifest := {
 			"reads": ["reference.faces", "output.faces"],
 			"then": ["block"],
 			"message": "protected-person",
+		},
+		"undressing-edit": {
+			"locked": true,
+			"severity": "critical",
+			"at": ["reference"],
+			"reads": ["reference.edit"],
+			"then": ["block"],
+			"message": "no-real-people",
+		},
+		"known-image": {
+			"locked": true,
+			"severity": "critical",
+			"at": ["reference", "output"],
+			"reads": ["reference.hash_match", "output.hash_match"],
+			"then": ["block"],
+			"message": "known-image",
 		},
 		"explicit-request": {
 			"severity": "high",
@@ -203,6 +226,13 @@ messages := {
 		"ja": "画像の人物から、描写しないよう求められています。",
 		"zh": "图像中的人物已要求不被描绘。",
 		"es": "Una persona de esta imagen ha pedido no ser representada.",
+	},
+	"known-image": {
+		"en": "This image is known and may not be used.",
+		"ko": "이 이미지는 알려진 이미지로, 사용할 수 없습니다.",
+		"ja": "この画像は既知のもので、使用できません。",
+		"zh": "该图像为已知图像，不得使用。",
+		"es": "Esta imagen es conocida y no se puede utilizar.",
 	},
 	"no-explicit": {
 		"en": "We do not make explicit images.",

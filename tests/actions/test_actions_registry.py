@@ -134,6 +134,8 @@ def test_no_guard_is_made_beside_a_broken_plugin(package: Any, make_guard: Any) 
         ("erase", "GP050"),
         ("allow", "GP055"),
         ("{blur: {target: eyes}}", "GP052"),
+        ("eye-bar", "GP050"),
+        ("{replace: {target: nudity}}", "GP052"),
         ("blur", "GP053"),
         ("rewrite", "GP053"),
         ("{rewrite: {drop: places}}", "GP052"),
@@ -148,6 +150,17 @@ def test_an_unknown_action_or_parameter_is_refused_at_load(make_guard: Any, then
     with pytest.raises(PolicyError) as caught:
         make_guard(f"rules: [{{id: r, at: [prompt, output], when: always, then: {then}}}]")
     assert code in {f.code for f in caught.value.findings}
+
+
+@pytest.mark.parametrize(
+    "then", ["eye-bar", "eyebar", "Black_Bar", "censor bar", "{eye_bars: {target: faces}}", "{fill: {target: eyes}}"]
+)
+def test_an_eye_bar_is_refused_with_the_reason_and_the_mend(make_guard: Any, then: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        make_guard(f"rules: [{{id: r, at: output, when: always, then: {then}}}]")
+    (finding,) = caught.value.findings
+    assert "bars over eyes are no redaction: a recogniser still finds" in finding.message
+    assert finding.mend.startswith("cover the whole face: fill, replace, pixelate or blur")
 
 
 # ---- parameters that only the action can judge

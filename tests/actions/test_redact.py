@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from guardrail.actions.base import PlanInput, PlannedAction
-from guardrail.actions.redact import STRENGTHS, Blur, Fill, Pixelate, cover, targets
-from guardrail.errors import ActionError
+from guardrail.actions.redact import STRENGTHS, Blur, Fill, Pixelate, Replace, cover, targets
+from guardrail.errors import ActionError, CheckError, GalleryError
 from guardrail.media import ImageInput, Region, Request, TextInput
 from guardrail.signals import Stage
 
-METHODS = ("blur", "pixelate", "fill")
-ACTIONS: tuple[PlannedAction, ...] = (Blur(), Pixelate(), Fill())
+METHODS = ("blur", "pixelate", "fill", "replace")
+ACTIONS: tuple[PlannedAction, ...] = (Blur(), Pixelate(), Fill(), Replace())
 STEPS = range(STRENGTHS)
 BOX = (20.0, 30.0, 40.0, 20.0)
 # BOX and 15 % more on each side, whole pixels outwards.
@@ -59,8 +59,10 @@ def test_only_the_grown_box_changes(method: str, strength: int) -> None:
 def test_each_strength_leaves_less_than_the_one_before(method: str) -> None:
     # What is left of noise is what is left of the detail of a face; noise itself has a deviation of 74.
     left = [float(cover(noise(), [BOX], method, s)[30:50, 20:60].std(axis=(0, 1)).mean()) for s in STEPS]
-    assert left[0] < 20
     assert left[-1] == 0
+    if method == "replace":
+        return  # what is left is a drawing: see tests/actions/test_neutral_face.py
+    assert left[0] < 20
     assert left == sorted(left, reverse=True)
     assert len(set(left)) == (1 if method == "fill" else STRENGTHS)
 
@@ -153,11 +155,18 @@ def test_a_face_drawn_in_the_transparency_is_covered_too(method: str, strength: 
     before[..., 3] = noise()[..., 0]
     after = cover(before, [BOX], method, strength)
     views = [view for _, view in ImageInput((after,)).views()]
-    assert all(np.ptp(view[GROWN]) == 0 for view in views)
+    if method == "replace" and strength < STRENGTHS - 1:
+        # A drawn face is not flat; it is the same in every view, and the same over any other picture.
+        other = np.full((96, 128, 4), 255, np.uint8)
+        other[..., 3] = noise(seed=2)[..., 0]
+        views += [view for _, view in ImageInput((cover(other, [BOX], method, strength),)).views()]
+        assert all(np.array_equal(view[GROWN], views[0][GROWN]) for view in views)
+    else:
+        assert all(np.ptp(view[GROWN]) == 0 for view in views)
     assert np.array_equal(after[60:, :, 3], before[60:, :, 3])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     arrays.arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st.sampled_from([3, 4]))),
     st.tuples(*[st.floats(-40, 40)] * 2, *[st.floats(-2, 60)] * 2),
@@ -311,3 +320,16 @@ def test_a_face_that_is_recognised_under_the_strongest_is_a_block(
     assert decision.blocked
     assert decision.alterations == ()
     assert decision.reasons[-1].cause == "faces could not be covered so that it holds"
+
+
+@pytest.mark.parametrize("error", [CheckError, GalleryError])
+def test_where_nobody_can_say_whether_it_holds_it_is_a_block_with_the_cause(
+    make_guard: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def broken(before: Any, after: Any, region: Region) -> bool:
+        raise error("a vector is not finite")
+
+    monkeypatch.setattr(scripted, "still_recognised", staticmethod(broken))
+    decision = make_guard(COVER % "fill").check_output(noise())
+    assert decision.blocked
+    assert "a vector is not finite" in str(decision.reasons[-1].cause)

@@ -309,7 +309,8 @@ def test_a_person_is_enrolled_listed_and_revoked(run: Run, portrait: Path) -> No
     assert enrolled.code == 0
     row = enrolled.json
     assert (row["list"], row["state"], row["purposes"]) == ("consented", "active", ["studio"])
-    assert "model 7" in run("gallery", "list").out
+    assert "model 7" not in run("gallery", "list").out
+    assert "model 7" in run("gallery", "list", "--labels").out
     assert run("gallery", "revoke", row["id"]).code == 0
     assert run("gallery", "list", "--json").json[0]["state"] == "revoked"
 

@@ -211,8 +211,8 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, s
     ("rules", "says"),
     [
         (
-            "rules: [{id: known, at: output, when: {output.hash_match: true}, then: block}]",
-            "output.hash_match, read by the rule known",
+            "rules: [{id: known, at: output, when: {output.minor: '>= 0.5'}, then: block}]",
+            "output.minor, read by the rule known",
         ),
         (
             "rules:\n  - {id: a, at: prompt, when: {prompt.sexual: '>= 0.7'}, then: block}\n"
@@ -381,7 +381,9 @@ def test_two_plugins_that_contradict_each_other(scripted: None, plugin: Callable
         ({}, ""),
         ({"opencv-python": "4.12"}, ""),
         ({"opencv-python": "4.12", "opencv-python-headless": "4.12"}, "own the same module"),
+        ({"opencv-python": "4.12", "opencv-contrib-python": "4.12"}, "opencv-python and opencv-contrib-python"),
         ({"opencv-python": "4.12", "insightface": "2.1"}, "cv2 cannot be loaded"),
+        ({"insightface": "2.1"}, "cv2 is not installed; run: pip install opencv-python-headless"),
     ],
 )
 def test_two_opencv_wheels_and_one_that_does_not_load_are_remarked(
@@ -394,6 +396,40 @@ def test_two_opencv_wheels_and_one_that_does_not_load_are_remarked(
     assert len(said) == bool(remark)
     assert all(remark in r for r in said)
     assert found.faults == []
+
+
+@pytest.mark.parametrize(
+    ("installed", "remark"),
+    [
+        ({"onnxruntime": "1.22"}, ""),
+        ({"onnxruntime-gpu": "1.22"}, ""),
+        ({"onnxruntime": "1.22", "onnxruntime-gpu": "1.22"}, "the GPU may not be used"),
+    ],
+)
+def test_two_builds_of_the_runtime_are_remarked(
+    scripted: None, monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], remark: str
+) -> None:
+    monkeypatch.setattr(sys.modules["guardrail.doctor.examine"], "_version", lambda name: installed.get(name, ""))
+    said = [r for r in look().remarks if "onnxruntime" in r]
+    assert len(said) == bool(remark)
+    assert all(remark in r for r in said)
+
+
+class Telling(ScriptedFaces):
+    def about(self) -> dict[str, str]:
+        return {"thresholds": "guessed", "gpu": "did not start"}
+
+
+def test_what_a_check_says_of_its_models_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, ScriptedNudity, Telling, ScriptedPersons)
+    assert checks(look())["faces"]["about"] == {"thresholds": "guessed", "gpu": "did not start"}
+
+
+def test_the_doctor_looks_at_what_the_user_would_run(embedded_models: None, tmp_path: Path) -> None:
+    settings = CheckSettings(face_backend="insightface", insightface_pack=str(tmp_path / "no-pack"))
+    row = checks(examine(measure=False, settings=settings))["faces"]
+    assert row["state"] == "unavailable"
+    assert "no-pack is not a folder" in row["cause"]
 
 
 def test_an_absent_package_is_shown_as_absent(scripted: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from guardrail.checks.base import CheckSettings
 from guardrail.checks.image.backends.base import DetectedFace, MatchScale
 from guardrail.checks.image.faces import FaceCheck
 from guardrail.decision import Action
-from guardrail.errors import GalleryError, InputError
+from guardrail.errors import GalleryConflict, GalleryError, InputError
 from guardrail.gallery import Gallery
-from guardrail.guard.enrol import BACKGROUND, SMALLEST_FACE_PIXELS, enrol
+from guardrail.guard.conflicts import find_conflicts
+from guardrail.guard.enrol import BACKGROUND, SMALLEST_FACE_PIXELS, add_photos, enrol
 from guardrail.media import Context, Request
 from guardrail.media.read import read_image
 from guardrail.signals import Stage
@@ -26,8 +27,15 @@ Box = tuple[float, float, float, float]
 ALONE: Box = (100, 100, 80, 90)
 
 
+# Of a face that looks at the camera, as shares of its box.
+FRONT = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.75], [0.65, 0.75]])
+
+
 def photos(count: int, channels: int = 3) -> list[Any]:
-    return [np.full((300, 300, channels), 50 * (n + 1), np.uint8) for n in range(count)]
+    """Noise, which is sharp all over; the first pixel says which one it is."""
+    made = np.random.default_rng(5).integers(0, 256, (count, 300, 300, channels)).astype(np.uint8)
+    made[:, 0, 0] = 50 * np.arange(1, count + 1)[:, None]
+    return list(made)
 
 
 def number_of(photo: Any) -> int:
@@ -49,10 +57,14 @@ class Scripted:
         self.seen = seen
         self.at = at or [0.0] * len(seen)
         self.embedded: list[tuple[int, Box]] = []
+        self.shape = FRONT
 
     def detect(self, image: Any) -> list[DetectedFace]:
         assert image.shape[2] == 3
-        return [DetectedFace(box, 0.9, np.zeros((5, 2), np.float32)) for box in self.seen[number_of(image)]]
+        return [DetectedFace(box, 0.9, self.points(box)) for box in self.seen[number_of(image)]]
+
+    def points(self, box: Box) -> Any:
+        return (np.array(box[:2]) + self.shape * np.array(box[2:])).astype(np.float32)
 
     def vectors(self, image: Any, faces: Sequence[DetectedFace]) -> Any:
         number = number_of(image)
@@ -136,6 +148,185 @@ def test_a_model_that_gives_nonsense_enrols_nobody(gallery: Gallery, at: list[fl
     with pytest.raises(GalleryError, match="no usable face vector"):
         enrol(Scripted(*[[ALONE]] * len(at), at=at), gallery, photos(len(at)), list="consented")
     assert gallery.identities() == ()
+
+
+LOOKING: dict[str, tuple[int, tuple[float, float]]] = {
+    # which point, and where it is instead
+    "the nose over an eye": (2, (0.3, 0.6)),
+    "the nose beside the face": (2, (0.95, 0.6)),
+    "the nose at the eyes": (2, (0.5, 0.45)),
+    "the nose at the mouth": (2, (0.5, 0.74)),
+    "the eyes on one another": (1, (0.4, 0.4)),
+    "no place at all": (2, (float("nan"), 0.6)),
+}
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_a_face_that_is_turned_away(gallery: Gallery, name: str) -> None:
+    faces = Scripted([ALONE])
+    faces.shape = FRONT.copy()
+    point, place = LOOKING[name]
+    faces.shape[point] = place
+    with pytest.raises(GalleryError, match="photograph 1 is turned away; take a picture in which"):
+        enrol(faces, gallery, photos(1), list="protected")
+    assert gallery.identities() == ()
+
+
+@pytest.mark.parametrize("angle", [-120, -40, 20, 90, 180])
+def test_a_face_on_its_side_is_not_turned_away(gallery: Gallery, angle: float) -> None:
+    faces = Scripted([(100, 100, 90, 90)])
+    turn = np.deg2rad(angle)
+    faces.shape = (FRONT - 0.5) @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) + 0.5
+    enrol(faces, gallery, photos(1), list="protected")
+    assert len(gallery.identities()) == 1
+
+
+@pytest.mark.parametrize(("sigma", "sharp"), [(0, True), (0.4, True), (3, False), (8, False), (60, False)])
+def test_a_blurred_face(gallery: Gallery, sigma: float, sharp: bool) -> None:
+    """A drawn face of 112 pixels, blurred by so many of them."""
+    drawing = Image.new("RGB", (300, 300), (90, 90, 90))
+    pen = ImageDraw.Draw(drawing)
+    pen.ellipse((104, 100, 208, 212), fill=(220, 180, 160))
+    for box in ((122, 136, 144, 150), (168, 136, 190, 150), (136, 180, 176, 192)):
+        pen.ellipse(box, fill=(30, 20, 20))
+    blurred = np.array(drawing.filter(ImageFilter.GaussianBlur(sigma)))
+    blurred[0, 0] = 50
+    faces = Scripted([(100, 100, 112, 112)])
+    if sharp:
+        enrol(faces, gallery, [blurred], list="protected")
+        return
+    with pytest.raises(GalleryError, match="photograph 1 is blurred; take a sharper picture"):
+        enrol(faces, gallery, [blurred], list="protected")
+
+
+@pytest.mark.parametrize("grey", [0, 127, 255])
+def test_a_face_with_nothing_in_it_is_blurred(gallery: Gallery, grey: int) -> None:
+    flat = np.full((300, 300, 3), grey, np.uint8)
+    flat[0, 0] = 50
+    with pytest.raises(GalleryError, match="is blurred"):
+        enrol(Scripted([ALONE]), gallery, [flat], list="protected")
+
+
+def test_who_attests_what_is_kept(gallery: Gallery) -> None:
+    faces = Scripted([ALONE], [ALONE])
+    one = enrol(faces, gallery, photos(1), list="consented", evidence="form 12", attested_by="Kim")
+    more = add_photos(faces, gallery, one.id, [photos(2)[1]], evidence="form 13", attested_by="Bo")
+    assert gallery.vectors(one.id, "scripted-v1").shape == (2, 2)
+    assert [(a.what, a.by, a.evidence) for a in more.attested] == [
+        ("enrolled", "Kim", "form 12"),
+        ("pictures", "Bo", "form 13"),
+    ]
+
+
+# ---- who is enrolled already
+
+
+def at(gallery: Gallery, place: float, list: Any) -> str:
+    return gallery.enrol(np.array([[1.0, place]], np.float32), embedder="scripted-v1", list=list).id
+
+
+@pytest.mark.parametrize(
+    ("enrolled", "place", "list", "kinds"),
+    [
+        # 0.5 is the threshold; the new face stands at 0.
+        ("consented", 0.5, "consented", ["duplicate"]),
+        ("consented", 0.51, "consented", []),
+        ("protected", 0.2, "protected", ["duplicate"]),
+        ("protected", 0.5, "consented", ["protected"]),
+        ("protected", 0.51, "consented", []),
+    ],
+)
+def test_a_face_that_is_enrolled_already(
+    gallery: Gallery, enrolled: str, place: float, list: Any, kinds: list[str]
+) -> None:
+    known = at(gallery, place, enrolled)
+    if not kinds:
+        enrol(Scripted([ALONE]), gallery, photos(1), list=list)
+        return
+    with pytest.raises(GalleryConflict, match=known) as caught:
+        enrol(Scripted([ALONE]), gallery, photos(1), list=list)
+    assert [(c.kind, c.identity) for c in caught.value.conflicts] == [(kind, known) for kind in kinds]
+    assert [i.id for i in gallery.identities()] == [known]
+
+
+def test_all_conflicts_are_named_nearest_first(gallery: Gallery) -> None:
+    far, near, guarded = at(gallery, 0.4, "consented"), at(gallery, 0.1, "consented"), at(gallery, 0.3, "protected")
+    with pytest.raises(GalleryConflict) as caught:
+        enrol(Scripted([ALONE]), gallery, photos(1), list="consented")
+    found = [(c.kind, c.identity) for c in caught.value.conflicts]
+    assert found == [("duplicate", near), ("protected", guarded), ("duplicate", far)]
+
+
+def test_twins_are_enrolled_when_somebody_says_so(gallery: Gallery) -> None:
+    twin, other = at(gallery, 0.1, "consented"), at(gallery, 0.2, "consented")
+    with pytest.raises(GalleryConflict, match=other):
+        enrol(Scripted([ALONE]), gallery, photos(1), list="consented", accept=[twin])
+    enrol(Scripted([ALONE]), gallery, photos(1), list="consented", accept=[twin, other])
+    assert len(gallery.identities()) == 3
+
+
+def test_no_leave_makes_a_consent_of_somebody_who_is_protected(gallery: Gallery) -> None:
+    guarded = at(gallery, 0.1, "protected")
+    with pytest.raises(GalleryConflict, match="protection wins"):
+        enrol(Scripted([ALONE]), gallery, photos(1), list="consented", accept=[guarded])
+
+
+def test_a_protection_overrules_a_consent_and_says_so(gallery: Gallery) -> None:
+    agreed = at(gallery, 0.1, "consented")
+    one = enrol(Scripted([ALONE]), gallery, photos(1), list="protected")
+    index, scale = gallery.index("scripted-v1"), Scripted.embedder.scale
+    mine = gallery.vectors(one.id, "scripted-v1")
+    (conflict,) = find_conflicts(index, mine, scale, list="protected", besides=[one.id])
+    assert (conflict.kind, conflict.identity) == ("consented", agreed)
+    assert "from now on protection wins" in conflict.describe()
+    assert index.match(np.array([1.0, 0.1], np.float32), scale).gallery == "protected"
+
+
+def test_vectors_of_another_embedder_are_no_conflict(gallery: Gallery) -> None:
+    gallery.enrol(np.array([[1.0, 0.0]], np.float32), embedder="other", list="protected")
+    enrol(Scripted([ALONE]), gallery, photos(1), list="consented")
+    assert len(gallery.identities()) == 2
+
+
+# ---- more pictures of somebody
+
+
+def test_more_pictures_show_the_same_person(gallery: Gallery) -> None:
+    faces = Scripted([ALONE], [ALONE], [ALONE], at=[0.0, 0.4, 0.9])
+    first, second, third = photos(3)
+    one = enrol(faces, gallery, [first], list="consented")
+    with pytest.raises(GalleryError, match=f"do not look like {one.id}"):
+        add_photos(faces, gallery, one.id, [third])
+    add_photos(faces, gallery, one.id, [second])
+    # Nearer to one of the pictures than the threshold is near enough.
+    add_photos(faces, gallery, one.id, [third])
+    assert gallery.vectors(one.id, "scripted-v1")[:, 1] == pytest.approx([0.0, 0.4, 0.9])
+
+
+def test_more_pictures_are_not_those_of_somebody_else(gallery: Gallery) -> None:
+    one, other = at(gallery, 0.0, "consented"), at(gallery, 0.8, "consented")
+    faces = Scripted([ALONE], at=[0.45])
+    with pytest.raises(GalleryConflict, match=other):
+        add_photos(faces, gallery, one, photos(1))
+    add_photos(faces, gallery, one, photos(1), accept=[other])
+    assert len(gallery.vectors(one, "scripted-v1")) == 2
+
+
+def test_pictures_that_nobody_can_compare_need_somebody_who_attests_them(gallery: Gallery) -> None:
+    one = gallery.enrol(np.ones((1, 8), np.float32), embedder="other", list="consented").id
+    with pytest.raises(GalleryError, match="no pictures of the embedder scripted-v1 to compare with"):
+        add_photos(Scripted([ALONE]), gallery, one, photos(1))
+    added = add_photos(Scripted([ALONE]), gallery, one, photos(1), attested_by="Kim")
+    assert added.embedders == ("other", "scripted-v1")
+
+
+def test_no_pictures_are_added_to_nobody_or_to_somebody_revoked(gallery: Gallery) -> None:
+    with pytest.raises(GalleryError, match="no identity"):
+        add_photos(Scripted([ALONE]), gallery, "0" * 16, photos(1))
+    one = at(gallery, 0.0, "consented")
+    gallery.revoke(one)
+    with pytest.raises(GalleryError, match="revoked and its vectors are gone"):
+        add_photos(Scripted([ALONE]), gallery, one, photos(1), attested_by="Kim")
 
 
 def test_no_photographs_at_all(gallery: Gallery) -> None:

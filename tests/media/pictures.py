@@ -40,6 +40,12 @@ def animated(format: str, frames: int = 3, size: int = 32, **params: Any) -> byt
     return encoded(shades[0], format, save_all=True, append_images=shades[1:], **params)
 
 
+def animated_wide() -> bytes:
+    """Two frames of 20×20 in grey of 16 bits."""
+    shades = [Image.fromarray(np.full((20, 20), value, np.uint16)) for value in (300, 40_000)]
+    return encoded(shades[0], "PNG", save_all=True, append_images=shades[1:])
+
+
 def orientation(value: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = value

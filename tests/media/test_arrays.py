@@ -416,6 +416,58 @@ def test_a_cover_holds_in_sixteen_bits() -> None:
         assert np.array_equal(back[k][12:], frames[k][12:])
 
 
+def wide_with_a_shape() -> Any:
+    # Around the shape there is what the cover of the first reading will look like.
+    values = np.full((24, 24), 200 * 257, np.uint16)
+    values[8:16, 8:14] = noise(8, 6)
+    values[0, 0] = 65535
+    return Image.fromarray(values)
+
+
+def floats_with_a_shape() -> Any:
+    values = np.full((24, 24, 3), 200.0, np.float32)
+    values[8:16, 8:14] = noise(8, 6, 3) / 255
+    return values
+
+
+@pytest.mark.parametrize("make", [wide_with_a_shape, floats_with_a_shape])
+def test_what_had_the_colour_of_its_cover_shows_no_outline(make: Any) -> None:
+    picture = make()
+    altered = [f.copy() for f in read_image(picture).frames]
+    assert len(altered) > 1
+    for frame, colour in zip(altered, (200, 77, 77), strict=False):
+        frame[4:20, 4:20] = colour
+    back = read_image(put_back(picture, altered)).frames
+    assert np.array_equal(back[0], altered[0])
+    assert [int(np.ptp(f[4:20, 4:20])) for f in back] == [0] * len(back)
+
+
+def test_single_pixels_that_a_blurred_cover_left_alone_go_with_the_others() -> None:
+    values = (np.arange(24 * 24, dtype=np.uint16) * 90).reshape(24, 24)
+    values[0, 0] = 65535
+    picture = Image.fromarray(values)
+    read = from_pil(picture).frames
+    altered = [f.copy() for f in read]
+    for frame in altered:
+        frame[4:20, 4:20] = np.linspace(60, 61, 16)[:, None, None].round() + np.arange(16)[None, :, None]
+    altered[0][10, 10] = read[0][10, 10]
+    back = from_pil(put_back(picture, altered)).frames
+    assert np.array_equal(back[0][4:20, 4:20], altered[0][4:20, 4:20])
+
+
+def test_what_is_covered_in_one_reading_only_stays_covered_beside_a_cover_of_its_colour() -> None:
+    # Reading two shows a shape in what is black for reading one; reading one is covered, in black, beside it.
+    values = np.full((24, 24), 40000, np.uint16)
+    values[4:12, 4:20] = noise(8, 16) // 2
+    values[0, 0] = 65535
+    picture = Image.fromarray(values)
+    altered = [f.copy() for f in from_pil(picture).frames]
+    altered[0][12:20, 4:20] = 0
+    altered[1][4:12, 4:20] = 200
+    back = from_pil(put_back(picture, altered)).frames
+    assert [int(np.ptp(f[4:12, 4:20])) for f in back] == [0] * len(back)
+
+
 @pytest.mark.parametrize(
     "change",
     [

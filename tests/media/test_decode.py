@@ -25,6 +25,7 @@ from tests.media.pictures import (
     GREY,
     RED,
     animated,
+    animated_wide,
     chunk,
     encoded,
     gif,
@@ -288,6 +289,10 @@ def test_damaged_exif_is_no_reason_to_refuse_a_picture() -> None:
         (animated("PNG", frames=4), Limits(frames=3), "4 frames, 3 are allowed"),
         (animated("AVIF", frames=4), Limits(frames=3), "4 frames, 3 are allowed"),
         (animated("GIF", frames=7, size=32), Limits(pixels=1024), "7 frames of 32×32: too many pixels"),
+        # More than one and a half times the limit for one, in all: decoders hold several copies of each frame.
+        (animated("WEBP", frames=2, size=32), Limits(pixels=1024), "2 frames of 32×32: too many pixels"),
+        # 16 bits: each frame becomes two pictures.
+        (animated_wide(), Limits(pixels=570), "2 frames of many bits: too many bytes"),
         (encoded(quarters(), "PNG"), Limits(file_bytes=50), "more than the 50 bytes that are allowed"),
         (png(8, 8, chunk(b"acTL", b"\x7f\xff\xff\xff\0\0\0\0")), None, "frames, 128 are allowed"),
     ],

@@ -34,7 +34,8 @@ def test_its_tests_show_what_each_missing_signal_does(policy: Policy) -> None:
 
 def test_it_is_what_was_agreed(policy: Policy) -> None:
     assert (policy.id, policy.version, policy.ref.mode) == ("default", "1.0.0", "enforce")
-    assert [r.id for r in policy.rules if r.locked] == ["real-person-sexual", "minor-sexual", "protected-identity"]
+    locked = ["real-person-sexual", "minor-sexual", "protected-identity", "undressing-edit", "known-image"]
+    assert [r.id for r in policy.rules if r.locked] == locked
     assert policy.thresholds == {
         "sexual": {"leaning": 0.25, "suggestive": 0.4, "explicit": 0.7},
         "nudity": {"partial": 0.35, "explicit": 0.65},

@@ -125,7 +125,7 @@ def test_its_messages_speak_five_languages_and_betray_nothing(name: str) -> None
 
 @pytest.mark.parametrize("name", [*FILES, "acme", "staging"])
 def test_it_reads_nothing_that_no_shipped_check_gives(name: str) -> None:
-    absent = {"reference.minor", "output.minor", "reference.hash_match", "output.hash_match"}
+    absent = {"reference.minor", "output.minor"}
     assert not absent & set(engine_of(name).needs())
 
 
@@ -135,7 +135,7 @@ def test_it_reads_nothing_that_no_shipped_check_gives(name: str) -> None:
 @pytest.mark.parametrize("name", [*POLICIES, "acme", "staging"])
 def test_what_is_never_allowed_is_locked(name: str) -> None:
     locked = {r.id for r in shipped(name).rules if r.locked}
-    assert locked >= {"real-person-sexual", "minor-sexual", "protected-identity"}
+    assert locked >= {"real-person-sexual", "minor-sexual", "protected-identity", "undressing-edit", "known-image"}
 
 
 @pytest.mark.parametrize("name", PERSON_RULES)
@@ -243,7 +243,8 @@ def test_in_art_whoever_looks_real_stops_a_picture_with_nudity() -> None:
 @w.CASES
 @given(SIGNALS, w.DUE)
 def test_in_research_only_locked_rules_and_the_mark_act(signals: dict[str, Any], due: frozenset[Stage]) -> None:
-    acting = {"real-person-sexual", "minor-sexual", "protected-identity", "mark-everything"}
+    acting = {"real-person-sexual", "minor-sexual", "protected-identity", "undressing-edit", "known-image"}
+    acting |= {"mark-everything"}
     for stage in Stage:
         verdict = engine_of("research").evaluate(signals, stage=stage, due=due)
         assert {r.rule for r in verdict.reasons if not r.shadow} <= acting

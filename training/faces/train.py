@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from cameras import SIDE
-from export import onnx_bytes
 from network import Network, prepared
+from onnx_file import onnx_bytes
 from torch.nn import functional
 
 BATCH = 48

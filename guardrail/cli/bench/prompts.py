@@ -17,7 +17,7 @@ from guardrail.cli.policy.shared import JSON, refuse
 if TYPE_CHECKING:
     from guardrail.bench.tables import Sheet
 
-__all__ = ["register"]
+__all__ = ["Progress", "register", "table"]
 
 
 def prompts(
@@ -77,7 +77,7 @@ def prompts(
         earlier = read_report(against) if against is not None else None
         if out is not None:
             prepare(out)
-        report = measure(plan, _Progress() if sys.stderr.isatty() else None)
+        report = measure(plan, Progress() if sys.stderr.isatty() else None)
         report["against"] = compared(report, earlier) if earlier is not None else None
         written = write(report, out) if out is not None else []
     except DataError as error:
@@ -108,7 +108,7 @@ def _command(ctx: typer.Context) -> str:
     return shlex.join(given)
 
 
-class _Progress:
+class Progress:
     """One line on stderr, rewritten a few times a second."""
 
     def __init__(self) -> None:
@@ -138,21 +138,22 @@ def _print(report: Mapping[str, Any], written: Sequence[Path]) -> None:
             out.print(f"[bold]{escape(sheet.title)}[/]")
             if sheet.note:
                 out.print(f"[dim]{escape(sheet.note)}[/]")
-            out.print(_table(sheet))
+            out.print(table(sheet))
     for path in written:
         typer.echo(f"written: {path}")
 
 
-def _table(sheet: Sheet) -> Any:
+def table(sheet: Sheet) -> Any:
+    """A sheet for the terminal."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2))
+    made = Table(box=None, padding=(0, 2))
     for i, name in enumerate(sheet.head):
-        table.add_column(Text(name), justify="left" if i < sheet.words else "right", overflow="fold")
+        made.add_column(Text(name), justify="left" if i < sheet.words else "right", overflow="fold")
     for row in sheet.rows:
-        table.add_row(*map(Text, row))
-    return table
+        made.add_row(*map(Text, row))
+    return made
 
 
 def register(app: typer.Typer) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import shutil
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from PIL import Image
 
 from guardrail.checks.base import CheckSettings, Region, SignalValues
 from guardrail.checks.image.backends.base import DetectedFace, MatchScale
-from guardrail.checks.image.faces import IDENTIFIABLE_PIXELS, FaceCheck
+from guardrail.checks.image.faces import FaceCheck
 from guardrail.demo.pictures import drawn_face, painted
-from guardrail.errors import CheckError, ConfigurationError, GalleryError, WeightsError, WeightsMismatch, WeightsMissing
-from guardrail.gallery import Gallery
+from guardrail.errors import CheckError, ConfigurationError, GalleryError, WeightsMismatch, WeightsMissing
+from guardrail.gallery import Gallery, IdentityMatch
 from guardrail.guard.enrol import enrol
 from guardrail.media import Context, ImageInput, Request
 from guardrail.media.read import read_image
@@ -26,12 +26,6 @@ from guardrail.signals import CORE, Stage
 
 # Where the face of scikit-image's portrait is.
 FACE = (180, 70, 90, 115)
-
-
-@pytest.fixture
-def portrait() -> np.ndarray:
-    data = pytest.importorskip("skimage.data")
-    return np.ascontiguousarray(data.astronaut())
 
 
 @pytest.fixture
@@ -142,10 +136,21 @@ def test_a_drawing_in_flat_colours_is_a_depiction_and_a_painting_is_not_sure(che
 
 def test_a_face_too_small_to_recognise_anybody_is_said_to_be(check: FaceCheck, portrait: Any) -> None:
     assert faces(check, portrait)[0]["identifiable"]
-    check.detector = Detector(
-        DetectedFace((10.0, 10.0, IDENTIFIABLE_PIXELS - 1, 40.0), 0.9, np.zeros((5, 2), np.float32))
-    )
+    check.detector = Detector(at((10.0, 10.0, 11.0, 40.0)))
     assert not faces(check, portrait)[0]["identifiable"]
+
+
+def test_what_was_measured_of_a_face_is_kept_with_it(check: FaceCheck, portrait: Any) -> None:
+    (region,) = seen(check, portrait).regions
+    quality = region.private.quality
+    assert quality.pixels == pytest.approx(118, abs=12)
+    assert quality.identifiable
+    assert quality.quality > 0.5
+
+
+def at(box: tuple[float, float, float, float]) -> DetectedFace:
+    """A face without landmarks: its box decides."""
+    return DetectedFace(box, 0.9, np.zeros((5, 2), np.float32))
 
 
 class Detector:
@@ -162,6 +167,51 @@ class Detector:
 
 
 # ---- recognised
+
+
+class Embedder:
+    """Counts what it is asked for."""
+
+    name = "counting"
+    dimension = 4
+    weights: Mapping[str, str] = {}
+    scale = MatchScale(same=0.6, consent=0.5, margin=0.05, far=1.1)
+
+    def __init__(self) -> None:
+        self.asked: list[list[float]] = []
+
+    def embed(self, image: Any, found: Sequence[DetectedFace]) -> Any:
+        if found:
+            self.asked.append([f.box[2] for f in found])
+        return np.ones((len(found), 4), np.float32)
+
+
+class Enrolled:
+    """A gallery of so many people, none of whom is ever met."""
+
+    def __init__(self, people: int) -> None:
+        self.people = people
+
+    def index(self, embedder: str) -> Any:
+        index = type("Index", (), {"__len__": lambda _: self.people})()
+        index.match = lambda vector, scale, purpose="": IdentityMatch(0.0, "none", "unknown")
+        return index
+
+
+@pytest.mark.parametrize(
+    ("gallery", "asked"),
+    [(None, []), (Enrolled(0), []), (Enrolled(2), [[40.0, 60.0]])],
+    ids=["no gallery", "an empty one", "somebody to compare with"],
+)
+def test_only_faces_that_somebody_could_know_are_embedded_and_in_one_call(
+    check: FaceCheck, portrait: Any, gallery: Any, asked: list[list[float]]
+) -> None:
+    """The embedding costs more than all the rest."""
+    check.detector = Detector(*(at((10.0 + 90 * i, 10.0, float(w), 80.0)) for i, w in enumerate((40, 9, 60, 5))))
+    check.embedder, check._gallery = Embedder(), gallery
+    said = faces(check, portrait)
+    assert [f["identifiable"] for f in said] == [True, False, True, False]
+    assert check.embedder.asked == asked
 
 
 @pytest.fixture
@@ -192,10 +242,11 @@ def test_consent_is_for_its_purposes_until_it_expires_or_is_revoked(
     assert faces(knowing, portrait, purpose="advert")[0]["consent"] == "no"
     gallery.revoke(identity.id)
     assert faces(knowing, portrait, purpose="studio")[0]["consent"] == "unknown"
-    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.2)
+    # Enrolment itself takes a while on a busy machine, and refuses what has expired.
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=3)
     enrol(knowing, gallery, [portrait], list="consented", expires=soon)
     while dt.datetime.now(dt.UTC) <= soon:
-        pass
+        time.sleep(0.05)
     assert faces(knowing, portrait)[0]["consent"] == "unknown"
 
 
@@ -258,17 +309,6 @@ def test_a_vector_that_is_not_finite_is_an_error(knowing: FaceCheck, gallery: Ga
         faces(knowing, portrait)
 
 
-@pytest.mark.parametrize("backend", ["centerface", "yunet"])
-def test_a_detector_that_gives_nan_is_an_error_and_not_an_empty_picture(
-    backend: str, request: pytest.FixtureRequest, portrait: Any
-) -> None:
-    detector = request.getfixturevalue(backend)
-    outputs = [np.full((1, 1, 160, 160), np.nan, np.float32)] * 12
-    detector._session = type("Broken", (), {"run": lambda *_: outputs[: 4 if backend == "centerface" else 12]})()
-    with pytest.raises(CheckError, match=f"{backend} gave a number that is not finite"):
-        detector.detect(portrait)
-
-
 # ---- covered
 
 
@@ -323,61 +363,24 @@ rules:
 # ---- backends
 
 
-@pytest.fixture
-def centerface(embedded_models: None) -> Any:
-    from guardrail.checks.image.backends.centerface import CenterFace
-
-    return CenterFace()
-
-
-@pytest.fixture
-def yunet(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    shutil.copy(shared / "models/face_detection_yunet_2023mar.onnx", folder)
-    monkeypatch.setenv("GUARDRAIL_WEIGHTS", str(folder))
-    from guardrail.checks.image.backends.yunet import YuNet
-
-    return YuNet()
-
-
-@pytest.fixture
-def pack(shared: Path, tmp_path: Path) -> Path:
-    pytest.importorskip("insightface")
-    folder = tmp_path / "pack"
-    folder.mkdir()
-    for name in ("scrfd_2.5g_bnkps.onnx", "mobilefacenet_128d.onnx"):
-        shutil.copy(shared / "models" / name, folder)
-    return folder
-
-
-def agrees(found: list[DetectedFace], picture: Any) -> None:
-    (face,) = found
-    assert face.score > 0.5
-    assert face.box[0] + face.box[2] / 2 == pytest.approx(FACE[0] + FACE[2] / 2, abs=12)
-    left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
-    assert left_eye[0] < nose[0] < right_eye[0]
-    assert left_eye[1] < nose[1] < left_mouth[1]
-    assert left_mouth[0] < right_mouth[0]
-
-
-def test_yunet_sees_the_same_face(yunet: Any, portrait: Any) -> None:
-    agrees(yunet.detect(portrait), portrait)
-    assert yunet.detect(np.full((300, 200, 3), 120, np.uint8)) == []
-
-
-def test_centerface_sees_the_same_face(centerface: Any, portrait: Any) -> None:
-    agrees(centerface.detect(portrait), portrait)
-    assert centerface.detect(np.full((300, 200, 3), 120, np.uint8)) == []
-
-
 def test_an_insightface_pack_detects_and_recognises(pack: Path, gallery: Gallery, portrait: Any, capfd: Any) -> None:
     check = FaceCheck(CheckSettings(insightface_pack=str(pack), gallery=gallery))
-    agrees(check.detector.detect(portrait), portrait)
+    assert len(check.detector.detect(portrait)) == 1
     enrol(check, gallery, [portrait], list="consented")
     assert faces(check, portrait[:, ::-1])[0]["consent"] == "yes"
     assert set(check.effective().weights) == {"scrfd_2.5g_bnkps.onnx", "mobilefacenet_128d.onnx"}
     assert capfd.readouterr().out == ""
+
+
+def test_yunet_finds_faces_for_the_recogniser_of_a_pack(pack: Path, yunet_file: Path, portrait: Any) -> None:
+    check = FaceCheck(CheckSettings(face_backend="yunet", insightface_pack=str(pack)))
+    assert check.detector.name == "yunet"
+    assert check.embedder.name.startswith("insightface-")
+    assert "non-commercial" in check.about()["licence"]
+    (face,) = check.detector.detect(portrait)
+    (mirrored,) = check.detector.detect(np.ascontiguousarray(portrait[:, ::-1]))
+    (one,), (other,) = check.vectors(portrait, [face]), check.vectors(portrait[:, ::-1], [mirrored])
+    assert float(np.linalg.norm(one - other)) < check.embedder.scale.consent
 
 
 def test_vectors_of_different_embedders_are_never_compared(
@@ -385,19 +388,6 @@ def test_vectors_of_different_embedders_are_never_compared(
 ) -> None:
     enrol(FaceCheck(CheckSettings(insightface_pack=str(pack), gallery=gallery)), gallery, [portrait], list="consented")
     assert faces(knowing, portrait)[0]["match"] == 0.0
-
-
-def test_a_pack_that_is_none_is_refused_with_what_is_missing(pack: Path, tmp_path: Path) -> None:
-    from guardrail.checks.image.backends.insight import InsightFacePack
-
-    with pytest.raises(WeightsMissing, match=r"has no \.onnx files"):
-        InsightFacePack(tmp_path / "nowhere")
-    (pack / "mobilefacenet_128d.onnx").unlink()
-    with pytest.raises(WeightsMissing, match="has no recognition model"):
-        InsightFacePack(pack)
-    (pack / "scrfd_2.5g_bnkps.onnx").write_bytes(b"not a model")
-    with pytest.raises(WeightsError):
-        InsightFacePack(pack)
 
 
 def test_a_backend_that_is_not_there_is_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""Depiction or not sure: made pictures whose cues are known, and the margin to every photograph at hand."""
+"""Depiction or not sure: made pictures whose cues are known, a backend's answer, and the margin to photographs."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,16 @@ def test_a_gradient_has_flat_places_but_many_colours() -> None:
     assert judge_face(ramp, (50.0, 50.0, 300.0, 300.0)) == "unsure"
 
 
+def test_flat_is_what_varies_by_one_level_in_three_by_three() -> None:
+    """Against the definition, window by window."""
+    crop = np.random.default_rng(5).integers(100, 103, (40, 30, 3)).astype(np.uint8)
+    grey = crop.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    windows = [grey[y : y + 3, x : x + 3] for y in range(38) for x in range(28)]
+    flat = [float(w.max() - w.min()) <= 1.0 for w in windows]
+    assert 0 < sum(flat) < len(flat)
+    assert realness_cues(crop)[0] == pytest.approx(sum(flat) / len(flat))
+
+
 @pytest.mark.parametrize("side", [1, 8, SMALLEST_PIXELS - 4])
 def test_what_is_too_small_to_tell_is_unsure(side: int) -> None:
     assert judge_face(flat_artwork(), (30.0, 30.0, float(side), float(side))) == "unsure"
@@ -74,3 +86,52 @@ def test_no_photographed_face_comes_near_the_thresholds(shared: Path) -> None:
             flat, few = realness_cues(np.asarray(picture)[60:190, 60:190])
             worst = max(worst, min(flat / FLAT_SHARE, few / FEW_COLOURS_SHARE))
     assert 0.0 < worst < 1.0
+
+
+def _jpeg(image: Image.Image, quality: int) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "as it is": lambda image: image,
+    "JPEG 30": lambda image: _jpeg(image, 30),
+    "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(1.5)),
+    "grey": lambda image: image.convert("L").convert("RGB"),
+    "median": lambda image: image.filter(ImageFilter.MedianFilter(3)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_people_in_photographs_are_never_called_a_depiction(shared: Path, change: str) -> None:
+    """Five people in news photographs; the whole set is in benchmarks/realness.py."""
+    for path in sorted((shared / "data/images/faces").glob("*_000[1-2].jpg")):
+        picture = np.asarray(CHANGES[change](Image.open(path).convert("RGB")))
+        assert judge_face(picture, (75.0, 70.0, 100.0, 120.0)) == "unsure"
+
+
+class Backend:
+    """Always of one opinion."""
+
+    name = "opinion"
+    weights: Mapping[str, str] = {}
+
+    def __init__(self, sure: bool) -> None:
+        self.sure = sure
+
+    def is_depiction(self, image: np.ndarray, box: tuple[float, float, float, float]) -> bool:
+        return self.sure
+
+
+@pytest.mark.parametrize(
+    ("picture", "sure", "verdict"),
+    [
+        (noise(5.0), True, "depiction"),
+        (noise(5.0), False, "unsure"),
+        # No camera makes flat artwork, whatever a model says.
+        (flat_artwork(), False, "depiction"),
+    ],
+)
+def test_a_backend_is_asked_where_the_cues_are_not_sure(picture: np.ndarray, sure: bool, verdict: str) -> None:
+    assert judge_face(picture, BOX, Backend(sure)) == verdict

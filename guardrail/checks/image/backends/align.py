@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.checks.image.backends.base import FloatArray
+from guardrail.errors import CheckError
 from guardrail.media.types import Frame
 
 __all__ = ["align_112"]
@@ -18,13 +19,24 @@ TEMPLATE = np.array(
 
 
 def align_112(image: Frame, landmarks: FloatArray) -> Frame:
-    """The face as (112, 112, 3) RGB uint8, rotated, scaled and shifted so that its landmarks fit the template."""
+    """The face as (112, 112, 3) RGB uint8, rotated, scaled and shifted so that its landmarks fit the template.
+
+    Raises:
+        CheckError: the landmarks lie in one point, or are not finite: nothing can be aligned by them.
+    """
     from PIL import Image
 
+    if not np.isfinite(landmarks).all() or float(np.ptp(landmarks, axis=0).max()) < 1e-3:
+        raise CheckError("the landmarks of a face lie in one point, or nowhere")
     forward = similarity(landmarks.astype(np.float64), TEMPLATE)
     inverse = np.linalg.inv(forward)
+    # Only what the crop shows is given to the library, which would copy the whole picture for each face.
+    corners = (inverse @ np.array([[0, SIDE, 0, SIDE], [0, 0, SIDE, SIDE], [1, 1, 1, 1]]))[:2]
+    left, top = np.clip(np.floor(corners.min(1)) - 2, 0, (image.shape[1] - 1, image.shape[0] - 1)).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(1)) + 2, (left + 1, top + 1), image.shape[1::-1]).astype(int)
+    inverse[:2, 2] -= (left, top)
     data = tuple(float(v) for v in inverse[:2].ravel())
-    picture = Image.fromarray(np.ascontiguousarray(image))
+    picture = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
     return np.asarray(picture.transform((SIDE, SIDE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR))
 
 

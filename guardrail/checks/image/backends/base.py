@@ -14,10 +14,14 @@ from guardrail.media.types import Frame
 
 __all__ = [
     "DetectedFace",
+    "DetectionThresholds",
     "Embedder",
     "FaceDetector",
     "MatchScale",
+    "WindowDetector",
     "fit_long_side",
+    "overlap",
+    "padded_to",
     "require_finite",
     "suppress_overlaps",
 ]
@@ -52,6 +56,41 @@ class FaceDetector(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DetectionThresholds:
+    """What the scores of one detector mean. Every detector has a scale of its own.
+
+    Args:
+        candidate: scores above it are looked at again.
+        certain: from this score on an upright face needs no second look.
+        confirm: what a candidate must score when its surroundings are looked at again, enlarged or reduced.
+    """
+
+    candidate: float
+    certain: float
+    confirm: float
+
+
+class WindowDetector(Protocol):
+    """A model that looks once at one window, upright. `guardrail.checks.image.detection` makes a detector of it."""
+
+    name: str
+    weights: Mapping[str, str]
+    provider: str
+    """What runs it (see `guardrail.weights.session.in_force`); empty for the CPU as asked for."""
+    side: int
+    """Windows are at most this wide and high, in pixels."""
+    thresholds: DetectionThresholds
+
+    def candidates(self, window: Frame) -> list[DetectedFace]:
+        """Whatever scores over `thresholds.candidate` in an (H, W, 3) RGB uint8 window, surest first, overlaps removed.
+
+        Raises:
+            CheckError: the model gave a number that is not finite.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class MatchScale:
     """How distances of one embedder become the score ``match``.
 
@@ -63,12 +102,17 @@ class MatchScale:
         consent: distance under which a face counts as the consented person; stricter, because a false match admits.
         margin: a consented match must be nearer than the next identity by at least this.
         far: distance of unrelated faces.
+        basis: where the thresholds come from: measured here, measured for another model, or only published.
+        rates: (false match rate of one pair, distance), both rising, as measured on pairs of different people: what
+            the thresholds shrink along as a gallery grows (see `guardrail.gallery.threshold`). Without them they stay.
     """
 
     same: float
     consent: float
     margin: float
     far: float
+    basis: str = ""
+    rates: tuple[tuple[float, float], ...] = ()
 
     def score(self, distance: float) -> float:
         if distance <= self.same:
@@ -86,7 +130,10 @@ class Embedder(Protocol):
     scale: MatchScale
 
     def embed(self, image: Frame, faces: Sequence[DetectedFace]) -> FloatArray:
-        """(number of faces, dimension) float32; Euclidean distance tells how alike two faces are."""
+        """(number of faces, dimension) float32 for faces in an (H, W, 3) RGB uint8 image, in one call.
+
+        Euclidean distance tells how alike two faces are. A face gets the same vector alone or among others.
+        """
         ...
 
 
@@ -108,6 +155,22 @@ def fit_long_side(image: Frame, long_side: int) -> tuple[Frame, float]:
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     small = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.asarray(small), factor
+
+
+def padded_to(window: Frame, multiple: int) -> FloatArray:
+    """The window as float32 with black to the right and below, so that its sides are multiples of `multiple`."""
+    height, width = window.shape[:2]
+    padded = np.zeros((-(-height // multiple) * multiple, -(-width // multiple) * multiple, 3), np.float32)
+    padded[:height, :width] = window
+    return padded
+
+
+def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    """Intersection over union of two (left, top, width, height) boxes."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    inner = max(0.0, width) * max(0.0, height)
+    return inner / (a[2] * a[3] + b[2] * b[3] - inner + 1e-9)
 
 
 def suppress_overlaps(boxes: FloatArray, scores: FloatArray, threshold: float) -> list[int]:

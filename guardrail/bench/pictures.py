@@ -1,0 +1,97 @@
+"""The pictures of a benchmark: files below folders, and what csv files beside them say is in them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guardrail.bench.files import DataError
+
+__all__ = ["SUFFIXES", "Picture", "pictures"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture file.
+
+    Args:
+        group: the folder that it lies in, below the folder that was given.
+        faces: how many faces a csv says that it shows; ``None`` where none says.
+        category: the csv's word for what sort of picture it is.
+    """
+
+    path: Path
+    group: str
+    faces: int | None = None
+    category: str = ""
+
+
+@dataclass(slots=True)
+class _Told:
+    rows: dict[Path, Mapping[str, str]] = field(default_factory=dict)
+
+    def read(self, path: Path) -> None:
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                table = csv.DictReader(file)
+                if "file" not in (table.fieldnames or ()):
+                    raise DataError(f"{path}: its first line must name the column file (n_faces, category if you can)")
+                # `faces.csv` is about the folder `faces` beside it where there is one, else about its own folder.
+                below = path.with_suffix("")
+                folder = below if below.is_dir() else path.parent
+                for row in table:
+                    self._take(path, table.line_num, folder / (row["file"] or ""), row)
+        except UnicodeDecodeError:
+            raise DataError(f"{path} is not UTF-8") from None
+        except (OSError, csv.Error) as error:
+            raise DataError(f"{path} cannot be read: {error}") from None
+
+    def _take(self, path: Path, line: int, named: Path, row: Mapping[str, str]) -> None:
+        count = (row.get("n_faces") or "").strip()
+        if count and not count.isdecimal():
+            raise DataError(f"{path}:{line}: n_faces is a number of faces, or empty")
+        if named in self.rows:
+            raise DataError(f"{path}:{line}: this file is named a second time")
+        self.rows[named] = row
+
+
+def pictures(given: Sequence[Path]) -> list[Picture]:
+    """The pictures in the folders, at any depth, sorted by path.
+
+    Raises:
+        DataError: a folder is not there, or holds no picture; a csv in it cannot be understood, or names a file that is
+            not there.
+    """
+    told = _Told()
+    found: dict[Path, str] = {}
+    for folder in given:
+        if not folder.is_dir():
+            raise DataError(f"{folder} is no folder")
+        inside = list(_below(folder, SUFFIXES))
+        if not inside:
+            raise DataError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
+        for path in inside:
+            found.setdefault(
+                path, path.parent.relative_to(folder).as_posix().removeprefix(".") or folder.resolve().name
+            )
+        for path in _below(folder, (".csv",)):
+            told.read(path)
+    missing = next((p for p in told.rows if p not in found), None)
+    if missing is not None:
+        raise DataError(f"{missing} is named in a csv, but is not there")
+    return [_picture(path, found[path], told.rows.get(path)) for path in sorted(found)]
+
+
+def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    return (p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix.lower() in suffixes)
+
+
+def _picture(path: Path, group: str, row: Mapping[str, str] | None) -> Picture:
+    if row is None:
+        return Picture(path, group)
+    count = (row.get("n_faces") or "").strip()
+    return Picture(path, group, int(count) if count else None, row.get("category") or "")

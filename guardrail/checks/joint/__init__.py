@@ -1,0 +1,1 @@
+"""Checks that need the texts and the images of a request together."""
