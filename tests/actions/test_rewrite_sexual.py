@@ -25,6 +25,7 @@ from guardrail.decision import Action
 from guardrail.errors import ActionError
 from guardrail.media import Request, Span, TextInput
 from guardrail.signals import Stage
+from tests.budget import examples
 
 SUGGESTIVE = 0.40
 
@@ -304,7 +305,7 @@ def lists(things: list[str], sexual: list[str]) -> st.SearchStrategy[list[str]]:
     ).flatmap(lambda parts: st.permutations([*parts[0], parts[1], parts[2]]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.one_of(lists(THINGS, SEXUAL), lists(KO_THINGS, KO_SEXUAL)), st.sampled_from([", ", ",", " | "]))
 def test_of_a_list_exactly_the_harmless_elements_are_left(elements: list[str], between: str) -> None:
     text = between.join(elements)
@@ -315,7 +316,7 @@ def test_of_a_list_exactly_the_harmless_elements_are_left(elements: list[str], b
     assert [e for e in re.split(r"\s*[,|]\s*", after) if not people.fullmatch(e)] == kept
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.sampled_from(["a", "the", "one", "3"]),
     st.sampled_from(["", "completely ", "very "]),
@@ -334,7 +335,7 @@ def test_an_adjective_goes_and_every_other_word_stays(how: str, degree: str, wor
 PIECES = [*THINGS, *LOOKS, *[w for w in SEXUAL if "nothing" not in w], *KO_THINGS, *KO_SEXUAL]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(st.sampled_from([*PIECES, "and", "with", "a", "the", ".", "\n", "(", ")"]), max_size=12),
     st.sampled_from([" ", ", "]),
@@ -356,7 +357,7 @@ def test_a_rewrite_never_adds_anything_sexual_and_is_done_at_once(pieces: list[s
         without_sexual(after, again)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=40), st.data())
 def test_any_place_of_any_text_can_be_cut(text: str, data: Any) -> None:
     if not text:
@@ -507,7 +508,7 @@ def test_where_the_phrase_was_the_wish_nothing_is_left(marked: str) -> None:
         without_sexual(text, [Span(0, start, end, "sexual", "classifier", 0.6)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=40), st.sampled_from(["en", "ko", "ja", "tr", "es"]), st.data())
 def test_a_phrase_holds_the_words_it_is_around(text: str, language: str, data: Any) -> None:
     if not text:

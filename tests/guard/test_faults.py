@@ -21,7 +21,7 @@ from guardrail.signals import Stage
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
 
 NIGHTLY = os.environ.get("GUARDRAIL_NIGHTLY") == "1"
-CASES = settings(max_examples=10_000 if NIGHTLY else 250, deadline=None, derandomize=not NIGHTLY, database=None)
+CASES = settings(max_examples=10_000 if NIGHTLY else 100, deadline=None, derandomize=not NIGHTLY, database=None)
 SECRET = "the-prompt-in-an-error"
 FACE = (8.0, 8.0, 48.0, 48.0)
 REALS = {"photograph": 0.9, "drawing": 0.1}

@@ -16,6 +16,7 @@ from PIL import Image
 from guardrail.errors import ActionError, ImageTooLarge, InputError, UnreadableImage, UnsupportedInput
 from guardrail.media import Limits, from_array, from_pil, put_back
 from guardrail.media.read import read_image
+from tests.budget import examples
 from tests.media.pictures import encoded, noise, quarters
 
 HEIGHT, WIDTH = 12, 20
@@ -162,7 +163,7 @@ def test_what_is_no_picture_is_named(value: Any, error: type[InputError], messag
         from_array(value, argument="a")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(st.integers(0, 9), max_size=5),
     st.sampled_from(["u1", "i2", "u2", "i8", "f2", "f4", "f8", "?", "c8"]),
@@ -343,7 +344,7 @@ def raw(value: Any) -> np.ndarray:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(st.sampled_from(sorted(FORMS)), st.integers(0, 99), st.tuples(*[st.integers(0, 9)] * 4), st.integers(0, 255))
 def test_what_goes_back_is_what_came_in(form: str, seed: int, box: tuple[int, int, int, int], colour: int) -> None:
     pixels = noise(HEIGHT, WIDTH, 4, seed=seed)

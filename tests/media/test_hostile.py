@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from guardrail.errors import InputError
 from guardrail.media import ImageInput, Limits, decode_image
 from guardrail.media.read import read_image
+from tests.budget import examples
 from tests.media.pictures import gif, hostile_seeds
 
 NIGHTLY = os.environ.get("GUARDRAIL_NIGHTLY") == "1"
@@ -71,7 +72,7 @@ def damaged(kind: str, flips: list[tuple[float, int, bool]]) -> bytes:
     return bytes(content)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(KINDS), FLIPS)
 def test_flipped_bits(kind: str, flips: list[tuple[float, int, bool]]) -> None:
     decoded_or_refused(damaged(kind, flips))
@@ -85,7 +86,7 @@ def test_flipped_bits_ten_thousand_times(kind: str, flips: list[tuple[float, int
     decoded_or_refused(damaged(kind, flips))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\0\0\0WEBP", b"\0\0\0\x1cftypavif"]),
     st.binary(max_size=400),
@@ -94,7 +95,7 @@ def test_magic_bytes_and_rubbish(magic: bytes, rest: bytes) -> None:
     decoded_or_refused(magic + rest)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.one_of(st.text(max_size=40), st.binary(max_size=40)))
 def test_any_text_or_bytes_is_refused_in_order(source: str | bytes) -> None:
     with pytest.raises(InputError):

@@ -22,7 +22,7 @@ from guardrail.signals import CORE, Choice, Flag, Items, Kind, Score, SignalSpec
 
 NIGHTLY = os.environ.get("GUARDRAIL_NIGHTLY") == "1"
 # Over 200,000 cases a night and over 5,000 in every run, all tests of random policies together.
-CASES = settings(max_examples=12_000 if NIGHTLY else 300, deadline=None, derandomize=not NIGHTLY, database=None)
+CASES = settings(max_examples=12_000 if NIGHTLY else 120, deadline=None, derandomize=not NIGHTLY, database=None)
 
 THRESHOLDS = {
     "sexual": {"suggestive": "0.4", "explicit": "0.7"},

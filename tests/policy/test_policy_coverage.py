@@ -168,7 +168,7 @@ def test_less_than_everything_is_less_than_a_hundred(policy_of: PolicyOf) -> Non
 # ---- places
 
 
-@settings(w.CASES, max_examples=3_000 if w.NIGHTLY else 200)
+@settings(w.CASES, max_examples=3_000 if w.NIGHTLY else 80)
 @given(w.policies(), st.booleans())
 def test_every_leaf_is_found_where_its_name_stands(tmp_path_factory: Any, policy: dict[str, Any], flow: bool) -> None:
     path: Path = tmp_path_factory.getbasetemp() / "places.yaml"

@@ -23,7 +23,7 @@ from guardrail.signals import Stage
 PolicyOf = Callable[[str], Policy]
 SIGNALS = w.SIGNALS.flatmap(lambda s: st.one_of(st.just(s), w.losses(s)))
 STAGE = st.sampled_from(w.STAGES)
-FEWER = settings(w.CASES, max_examples=5_000 if w.NIGHTLY else 200)
+FEWER = settings(w.CASES, max_examples=5_000 if w.NIGHTLY else 80)
 PROMPT, REFERENCE, OUTPUT = {Stage.PROMPT}, {Stage.PROMPT, Stage.REFERENCE}, {Stage.PROMPT, Stage.OUTPUT}
 
 

@@ -143,7 +143,7 @@ def neighbours(text: str) -> dict[str, str]:
 
 
 # Each case loads the file four times.
-@settings(w.CASES, max_examples=3_000 if w.NIGHTLY else 150)
+@settings(w.CASES, max_examples=3_000 if w.NIGHTLY else 80)
 @given(w.policies(), st.randoms(use_true_random=False), st.booleans())
 def test_formatting_keeps_meaning_and_comments_and_is_done_once(
     tmp_path_factory: pytest.TempPathFactory, policy: dict[str, Any], rnd: random.Random, flow: bool

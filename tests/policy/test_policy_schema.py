@@ -105,7 +105,7 @@ def test_examples_of_the_pages_are_valid(page: str) -> None:
         assert faults(block) == []
 
 
-@settings(w.CASES, max_examples=3_000 if w.NIGHTLY else 200)
+@settings(w.CASES, max_examples=3_000 if w.NIGHTLY else 80)
 @given(w.policies(), st.booleans())
 def test_whatever_loads_is_valid(policy: dict[str, Any], flow: bool) -> None:
     assert faults(w.as_yaml(policy, flow=flow)) == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from guardrail.errors import WeightsError
 from guardrail.weights.onnx_shapes import free_sizes
+from tests.budget import examples
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -153,7 +154,7 @@ def test_cut_off_anywhere() -> None:
         only_weights_errors(MODEL[:n])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(MODEL) - 1), st.integers(1, 255)), min_size=1, max_size=8))
 def test_flipped_bits(flips: list[tuple[int, int]]) -> None:
     content = bytearray(MODEL)
@@ -162,7 +163,7 @@ def test_flipped_bits(flips: list[tuple[int, int]]) -> None:
     only_weights_errors(bytes(content))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=120))
 def test_any_bytes(content: bytes) -> None:
     only_weights_errors(content)

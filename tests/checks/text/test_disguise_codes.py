@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from guardrail.checks.text.encodings import decoded
 from guardrail.checks.text.normalise import View, read
 from guardrail.checks.text.syntax import unwrapped
+from tests.budget import examples
 
 
 def reading(text: str, wanted: str) -> View:
@@ -143,7 +144,7 @@ _PIECES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(_PIECES)
 def test_every_reading_has_a_map_into_the_original(text: str) -> None:
     for view in (decoded(text), unwrapped(text, 0), unwrapped(text, -1)):

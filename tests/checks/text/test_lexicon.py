@@ -10,6 +10,7 @@ from guardrail.checks.text.lexicon import Intervals, Lexicon, TokenText
 from guardrail.checks.text.normalise import plain, read
 from guardrail.checks.text.sexual import combine
 from guardrail.checks.text.wordlists import parse_list
+from tests.budget import examples
 
 LIST = """
 [strong 0.90]
@@ -140,7 +141,7 @@ def test_patterns_see_words_with_single_spaces() -> None:
     assert TokenText(plain("Take   off—her\tCOAT, (now). A dot.com")).joined == "take off her coat , , now , a dot com"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)).map(lambda p: (p[0], p[0] + p[1])), max_size=8),
     st.integers(0, 30),
@@ -151,7 +152,7 @@ def test_intervals_cover_what_one_of_them_covers(ranges: list[tuple[int, int]], 
     assert Intervals(ranges).cover(start, end) is any(a <= start and end <= b for a, b in ranges)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.sampled_from("naked eye.,- 裸体主누드ヌル掉衣服脱"), max_size=40))
 def test_hits_lie_in_the_text(text: str) -> None:
     lexicon = Lexicon([parse_list("test.en.txt", LIST)])

@@ -67,7 +67,7 @@ def test_collected_prompts(kind: str, shared: Path) -> None:
         pytest.skip(f"{path} is not there")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
-    agree(kind, Random(1).sample(texts, 6000 if NIGHTLY else 800 if kind == "sexual" else 300))
+    agree(kind, Random(1).sample(texts, 6000 if NIGHTLY else 400 if kind == "sexual" else 150))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,7 +101,7 @@ def vocabulary() -> list[str]:
     return sorted(words)
 
 
-@settings(max_examples=3000 if NIGHTLY else 150, deadline=None)
+@settings(max_examples=3000 if NIGHTLY else 80, deadline=None)
 @given(data=st.data())
 def test_words_of_the_lists_in_any_order(data: st.DataObject) -> None:
     words = data.draw(st.lists(st.sampled_from(vocabulary()), max_size=12))
@@ -143,7 +143,7 @@ naked
 """
 
 
-@settings(max_examples=2000 if NIGHTLY else 300, deadline=None)
+@settings(max_examples=2000 if NIGHTLY else 100, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=9))
 def test_patterns_at_the_edges_of_a_text(words: list[str]) -> None:
     lists = [parse_list("x", SIGNS), own_list([("strip naked", 0.9)], ["tease strip"])]

@@ -16,6 +16,7 @@ from guardrail.checks.text.persons import PersonTextCheck
 from guardrail.errors import ConfigurationError
 from guardrail.media import Request, TextInput
 from guardrail.signals import Stage
+from tests.budget import examples
 
 # Invented: nobody is meant.
 NAMES = [
@@ -140,7 +141,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         NameFile.load(tmp_path / "nobody.names")
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 @given(st.text(max_size=200), st.sampled_from(NAMES))
 def test_any_text_is_searched_and_a_name_in_it_is_found(names: NameFile, text: str, name: str) -> None:
     for view in read(text):

@@ -14,6 +14,7 @@ from guardrail.checks.text.hangul import compose_jamo
 from guardrail.checks.text.normalise import MOST_VIEWS, View, plain, read
 from guardrail.checks.text.segment import segment
 from guardrail.errors import CheckError
+from tests.budget import examples
 
 
 def texts(text: str) -> list[str]:
@@ -235,7 +236,7 @@ _PIECES = st.one_of(
 ANY_TEXT = st.lists(_PIECES, max_size=8).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(ANY_TEXT)
 def test_every_reading_has_a_map_into_the_original(text: str) -> None:
     views = read(text)
@@ -249,14 +250,14 @@ def test_every_reading_has_a_map_into_the_original(text: str) -> None:
         assert all(a <= b for a, b in itertools.pairwise(view.end[::step]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ANY_TEXT)
 def test_what_is_plain_stays_plain(text: str) -> None:
     once = plain(text).text
     assert plain(once).text == once
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(ANY_TEXT)
 def test_reading_twice_is_reading_once(text: str) -> None:
     first = read(text)

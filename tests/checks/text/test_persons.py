@@ -12,6 +12,7 @@ from guardrail.checks.text.persons import PersonTextCheck
 from guardrail.checks.text.wordlists import languages, load_list
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, Stage
+from tests.budget import examples
 
 from .reading import answer, avoided, people, persons
 
@@ -248,7 +249,7 @@ SEARCHED_WHERE = [
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_text_that_a_pattern_matches_is_passed_over(data: st.DataObject) -> None:
     # A list of relations is only searched where one of its [context] words stands.
@@ -380,7 +381,7 @@ def test_alone_or_in_a_batch_is_the_same() -> None:
     assert persons().check(requests, Stage.PROMPT) == [persons().check([r], Stage.PROMPT)[0] for r in requests]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(st.characters(categories=None), max_size=50))
 def test_any_text_has_an_answer(text: str) -> None:
     signal, spans = answer(persons(), text)

@@ -15,6 +15,7 @@ from guardrail.checks.text.normalise import read
 from guardrail.checks.text.request import LETTERING, meeting, with_lettering, without_lettering
 from guardrail.checks.text.sexual import SexualTextCheck, SexualWords
 from guardrail.media import Span, TextInput
+from tests.budget import examples
 
 from .reading import EXPLICIT, SUGGESTIVE, answer, avoided, score
 
@@ -241,7 +242,7 @@ def test_the_strictest_prompt_of_an_item_counts() -> None:
     assert score(sexual(), "a castle", TextInput("a naked woman", "prompt_2")) >= EXPLICIT
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.text(alphabet="abc 가나裸", max_size=200), max_size=5), st.data())
 def test_every_place_of_the_meeting_is_in_its_prompt(texts: list[str], data: st.DataObject) -> None:
     met = meeting([TextInput(t) for t in texts])

@@ -13,6 +13,7 @@ from guardrail.checks.text.wordlists import load_list
 from guardrail.errors import CheckError
 from guardrail.media import Request, TextInput
 from guardrail.signals import CORE, Stage
+from tests.budget import examples
 
 from .reading import EXPLICIT, SUGGESTIVE, avoided, found, score, sexual
 
@@ -317,7 +318,7 @@ def test_alone_or_in_a_batch_is_the_same() -> None:
     assert together == alone[::-1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.text(st.characters(categories=None), max_size=60))
 def test_any_text_has_a_score(text: str) -> None:
     value = score(sexual(), text)

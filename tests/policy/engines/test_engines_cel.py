@@ -21,6 +21,7 @@ from guardrail.policy import load_cases, run_tests
 from guardrail.policy.engines.cel import CelEngine, load_cel, load_cel_policy
 from guardrail.policy.engines.cel_words import skeleton, tokens_of
 from guardrail.signals import Stage
+from tests.budget import examples
 
 ALL = frozenset(Stage)
 HEAD = "policy: {id: my, version: 1.0.0}\nthresholds: {sexual: {explicit: 0.7}, real: {likely: 0.5}}\n"
@@ -169,7 +170,7 @@ def test_a_pack_is_refused(tmp_path: Path) -> None:
 PIECES = [*"().,'\"!&|?:<>=+-*/ \n[]{}", "prompt.sexual", "reference.faces", "exists", "f", "0.5", "true", " in ", "&&"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(text=st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_no_text_brings_the_loader_down(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "f.cel.yaml"
@@ -281,7 +282,7 @@ def bounds(formula: Any, signals: dict[str, float | None], due: frozenset[Stage]
     return join(p[0] for p in parts), join(p[1] for p in parts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(formula=FORMULAS)
 def test_every_formula_means_what_it_says(formula: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("formula") / "f.cel.yaml"
