@@ -10,10 +10,14 @@ from types import ModuleType
 
 import pytest
 
+from tests.budget import NIGHTLY
+
 ROOT = Path(__file__).parents[3]
 # The sources that fit into a few seconds, captions of languages without many prompts among them.
 SOURCES = {"unlearndiff-nudity", "p4d-i2p-nudity-targets", "i2p", "adversarial-nibbler", "overt", "multijail", "xstest"}
-SOURCES |= {"dpg-bench", "imagereward-diffusiondb-users", "ko-korsts-captions"}
+LARGE = {"dpg-bench", "imagereward-diffusiondb-users", "ko-korsts-captions"}
+# Of the large ones, how many rows stand for all of them but at night.
+EVERY = 1 if NIGHTLY else 4
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,10 @@ def test_more_recall_than_the_public_list_and_half_its_false_alarms(
         gzip.open(shared / "data/prompts/devtest.jsonl.gz", "rt", encoding="utf-8") as lines,
         gzip.open(rows, "wt", encoding="utf-8", compresslevel=1) as kept,
     ):
-        kept.writelines(line for line in lines if json.loads(line)["source"] in SOURCES)
+        for number, line in enumerate(lines):
+            source = json.loads(line)["source"]
+            if source in SOURCES or (source in LARGE and number % EVERY == 0):
+                kept.write(line)
     results = benchmark.by_source(rows, {"suggestive": 0.40, "explicit": 0.70})
     measured = {r["source"]: r["suggestive"] for r in results if r["floor_percent"] is not None}
     assert set(benchmark.RECALL_FLOORS) <= set(measured)
