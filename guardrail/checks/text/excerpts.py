@@ -74,8 +74,9 @@ def _differs(view: View, plain: View) -> npt.NDArray[np.bool_]:
     places = np.minimum(places, len(there) - 1)
     letters, others = _codes(plain.text), _codes(view.text)
     same = known & (there[places] == here) & (letters[places] == others)
-    follows = np.ones(len(here), bool)
-    follows[1:] = np.diff(places) == 1
+    # What was left out before the first character, or after the last one, counts as well.
+    follows = np.diff(places, prepend=-1) == 1
+    follows[-1:] &= places[-1:] == len(there) - 1
     changed: npt.NDArray[np.bool_] = ~(same & follows)
     return changed
 

@@ -57,6 +57,15 @@ def test_what_is_left_out_counts_as_a_change() -> None:
     assert AROUND <= len(other.text) <= 2 * AROUND + 2
 
 
+@pytest.mark.parametrize("kept", [slice(1, None), slice(0, -1)], ids=["at the beginning", "at the end"])
+def test_what_is_left_out_at_an_end_counts_too(kept: slice) -> None:
+    text = prose(3_000)
+    whole = plain(text)
+    shorter = View(text[kept], whole.origin[kept], whole.end[kept])
+    _, other = excerpts((whole, shorter))
+    assert AROUND <= len(other.text) <= AROUND + 1
+
+
 def test_a_reading_that_runs_backwards_is_kept_whole() -> None:
     text = prose(3_000)
     whole = plain(text)

@@ -35,6 +35,7 @@ __all__ = [
     "PromptScores",
     "hashes",
     "is_latin",
+    "legible",
     "load",
 ]
 
@@ -126,7 +127,7 @@ class PromptClassifier:
             i
             for i, piece in enumerate(pieces)
             if (listed > 0 or cheap[i, 0] >= self._clear)
-            and is_latin(piece)
+            and is_latin(legible(piece))
             # Of other readings only what is clearly worse than the text as typed, or quite another text.
             and (piece in as_typed or cheap[i, 0] > usual + 1 or _another(piece, words))
         ]
@@ -138,7 +139,7 @@ class PromptClassifier:
         return found
 
     def _encoded(self, piece: str) -> Logits:
-        ids = self._pieces.ids(piece)
+        ids = self._pieces.ids(legible(piece))
         best: Logits | None = None
         for start in range(0, max(len(ids), 1), WINDOW):
             window = [self._pieces.cls, *ids[start : start + WINDOW], self._pieces.sep]
@@ -182,18 +183,24 @@ def _another(piece: str, words: frozenset[str]) -> bool:
 
 
 def is_latin(text: str) -> bool:
-    """Whether the encoder can read it: half of its letters or more are ASCII, and there are any.
-
-    Codes are not to be read: what has more digits than letters, or most of its letters in words that are too long to be
-    any. What they hold is a reading of its own.
-    """
+    """Whether the encoder can read it: half of its letters or more are ASCII, and there are any."""
     letters = sum(map(str.isalpha, text))
     plain = sum(c.isascii() and c.isalpha() for c in text)
-    digits = sum(map(str.isdigit, text))
-    if not letters or 2 * plain < letters or digits > letters:
-        return False
-    overlong = sum(len(word) for word in text.split() if len(word) > _LONGEST_WORD)
-    return 2 * overlong <= letters
+    return letters > 0 and 2 * plain >= letters
+
+
+def legible(text: str) -> str:
+    """What of a text is to be read: not the codes in it, whose content is a reading of its own.
+
+    Those are words that are too long to be any and, where there are more digits than letters, all that have digits and
+    the pieces between them. The words around a code stay, so that none hides a sentence.
+    """
+    words = text.split()
+    short = [word for word in words if len(word) <= _LONGEST_WORD]
+    letters, digits = (sum(sum(map(kind, word)) for word in short) for kind in (str.isalpha, str.isdigit))
+    if digits > letters:
+        short = [word for word in short if len(word) > 2 and not any(map(str.isdigit, word))]
+    return text if len(short) == len(words) else " ".join(short)
 
 
 @lru_cache(maxsize=1)

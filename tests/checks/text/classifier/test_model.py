@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from guardrail.checks.text.classifier import model
-from guardrail.checks.text.classifier.model import LABELS, MOST_CHUNKS, PromptClassifier, is_latin, load
+from guardrail.checks.text.classifier.model import LABELS, MOST_CHUNKS, PromptClassifier, is_latin, legible, load
 from guardrail.checks.text.classifier.ngrams import BUCKETS, NgramModel
 from guardrail.checks.text.classifier.wordpiece import WordPiece
 from guardrail.errors import CheckError, WeightsMismatch, WeightsMissing
@@ -170,3 +170,24 @@ def test_the_shipped_settings_are_in_order() -> None:
         assert scale["scores"] == [0.0, 0.25, 0.4, 0.7, 1.0]
     assert {name: len(join["weights"]) for name, join in given["joins"].items()} == {"ngrams": 4, "both": 5}
     assert set(given["calibrations"]) == {"ngrams", "both", *LABELS[2:]}
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a red house by the sea, 8k, 50mm", "a red house by the sea, 8k, 50mm"),
+        (f"a red house {'x' * 60} by the sea", "a red house by the sea"),
+        ("6e 75 64 65 20 fa 31 33 37", ""),
+        ("a red house 0123456789012345678901234567890123", "red house"),
+        ("%61%20%72%65%64", ""),
+    ],
+)
+def test_codes_are_not_read_and_what_stands_around_them_is(text: str, read: str) -> None:
+    assert legible(text) == read
+
+
+@pytest.mark.parametrize("code", ["q" * 250, "0123456789 " * 22], ids=["one long word", "digits"])
+def test_no_code_hides_a_sentence(code: str) -> None:
+    hidden = load().scores([f"she wears nothing but a smile {code}"], 0.0)
+    assert hidden.deep
+    assert hidden.sexual >= 0.4
