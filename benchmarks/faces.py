@@ -367,7 +367,9 @@ def main() -> None:
     given = parser.parse_args()
     pack = str(Path(given.pack).absolute()) if given.pack else ""
     result: dict[str, Any] = json.loads(given.out.read_text("utf-8")) if given.out.is_file() else {}
-    result["machine"] = f"{os.cpu_count()}-core {platform.machine()}, Python {platform.python_version()}; busy"
+    result["machine"] = (
+        f"{os.cpu_count()}-core {platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+    )
     result["command"] = "python benchmarks/faces.py ../shared/data/images --pack FOLDER"
     made = backends(pack, given.backends)
     for part in (p for p in PARTS if p in given.only):

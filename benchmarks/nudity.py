@@ -153,7 +153,7 @@ def main() -> None:
     found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path and path.exists() else {}
     found |= {
         "command": f"python benchmarks/nudity.py {given.folder}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, other work running: wall times say little",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "detector": "nudenet-320n",
         "version": NudityCheck.version,
         "cue": looks.CUE,

@@ -353,7 +353,7 @@ def main() -> None:
     found = measure(given)
     found |= {
         "command": f"python benchmarks/redaction.py {given.folder} --models {given.models}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, other work running",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "seconds": round(time.perf_counter() - begun),
     }
     if given.out:

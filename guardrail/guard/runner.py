@@ -55,6 +55,8 @@ class Runner:
     def __init__(self, checks: Sequence[Check], *, time_scale: float = 1.0) -> None:
         self.checks = tuple(checks)
         self._time_scale = time_scale
+        # Once: asking a class whether it has a protocol's methods takes longer than some checks do.
+        self._told = frozenset(c.name for c in checks if isinstance(c, JointCheck))
         self._pools = {c.name: _Pool(c.name) for c in checks if not c.inline}
 
     def run(
@@ -94,13 +96,13 @@ class Runner:
         started: list[tuple[Check, _Job]] = []
         for check in checks:
             if not check.inline:
-                work = partial(_answers, check, batch, stage, found)
+                work = partial(self._answers, check, batch, stage, found)
                 started.append((check, self._pools[check.name].submit(work)))
         finished: list[tuple[Check, Sequence[SignalValues | Failure], float]] = []
         for check in checks:
             if check.inline:
                 begin = time.perf_counter()
-                said = _answers(check, batch, stage, found)
+                said = self._answers(check, batch, stage, found)
                 finished.append((check, said, (time.perf_counter() - begin) * 1e3))
         for check, job in started:
             answers = job.wait(check.timeout_s * self._time_scale * len(batch))
@@ -109,29 +111,28 @@ class Runner:
             finished.append((check, answers, job.milliseconds))
         return finished
 
+    def _answers(
+        self, check: Check, batch: Sequence[Request], stage: Stage, found: Sequence[Found]
+    ) -> Sequence[SignalValues | Failure]:
+        try:
+            told = check.name in self._told
+            answers = check.check_found(batch, stage, found) if told else check.check(batch, stage)  # type: ignore[attr-defined]
+            if len(answers) == len(batch):
+                return answers
+            cause = f"gave {len(answers)} answers for {len(batch)} requests"
+        except CheckError as error:  # its text holds no content: that is its contract
+            cause = f"{type(error).__name__}: {error}"
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a missing signal, and the policy then blocks; Rust panics are none
+            # of Python's Exceptions. The type only: a message may quote what was checked.
+            cause = type(error).__name__
+        return [Failure(cause)] * len(batch)
+
     def warmup(self) -> None:
         """Load everything that loads lazily."""
         for check in self.checks:
             check.warmup()
-
-
-def _answers(
-    check: Check, batch: Sequence[Request], stage: Stage, found: Sequence[Found]
-) -> Sequence[SignalValues | Failure]:
-    try:
-        told = isinstance(check, JointCheck)
-        answers = check.check_found(batch, stage, found) if told else check.check(batch, stage)  # type: ignore[attr-defined]
-        if len(answers) == len(batch):
-            return answers
-        cause = f"gave {len(answers)} answers for {len(batch)} requests"
-    except CheckError as error:  # its text holds no content: that is its contract
-        cause = f"{type(error).__name__}: {error}"
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - a missing signal, and the policy then blocks; Rust panics are none
-        # of Python's Exceptions. The type only: a message may quote what was checked.
-        cause = type(error).__name__
-    return [Failure(cause)] * len(batch)
 
 
 def _merge(into: StageFindings, check: Check, stage: Stage, answer: SignalValues | Failure, ms: float) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrail.media.pdq import Matrix, both_ways, coefficients, luma, pack, pack_sure
+from guardrail.media.pdq import Matrix, both_ways, coefficients, luma, pack, pack_sure, product
 from guardrail.media.types import Frame
 
 __all__ = ["changed_hashes", "cropped_hashes"]
@@ -54,7 +54,7 @@ def cropped_hashes(image: Frame) -> NDArray[np.uint8]:
     for cut in ONE_SIDED:
         for part in (_Part(cut, 1.0), _Part(0.0, 1 - cut)):
             pairs += [(part, whole), (whole, part)]
-    return pack(np.stack([_of_part(rows) @ grey @ _of_part(columns).T for rows, columns in pairs]))
+    return pack(np.stack([product(product(_of_part(rows), grey), _of_part(columns).T) for rows, columns in pairs]))
 
 
 def changed_hashes(image: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from guardrail.checks.base import Check, CheckSettings, PromptModel
+from guardrail.checks.named_models import read_models
 from guardrail.errors import ConfigurationError
 from guardrail.signals import CORE, SignalSpec
 
@@ -117,7 +118,6 @@ class EncoderHead(_Common):
 
 
 _KINDS: Mapping[str, Any] = {"classifier": Classifier, "guard": GenerativeGuard, "encoder-head": EncoderHead}
-_PATHS = ("model", "source")
 
 
 def read_settings(path: str | Path) -> tuple[PromptModel, ...]:
@@ -127,43 +127,10 @@ def read_settings(path: str | Path) -> tuple[PromptModel, ...]:
     Raises:
         ConfigurationError: it cannot be read, or names something unknown; with the place in the list.
     """
-    import yaml
-
-    path = Path(path)
-    try:
-        listed = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the list of prompt models {path} cannot be read: {type(error).__name__}") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"the list of prompt models {path} is neither JSON nor YAML: {error}") from None
-    if not isinstance(listed, list):
-        raise ConfigurationError(f"{path} must hold a list of prompt models, not {type(listed).__name__}")
-    return tuple(_one(entry, f"{path}, model {i}", path.parent) for i, entry in enumerate(listed, 1))
+    return read_models(path, "prompt model", _KINDS, _unsafe)
 
 
-def _one(entry: Any, where: str, folder: Path) -> PromptModel:
-    if not isinstance(entry, dict):
-        raise ConfigurationError(f"{where}: it must be a mapping, not {type(entry).__name__}")
-    given = dict(entry)
-    kind = _KINDS.get(str(given.pop("kind", "")))
-    if kind is None:
-        raise ConfigurationError(f"{where}: kind must be one of {', '.join(_KINDS)}")
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(str(key) for key in given if key not in known)
-    if unknown:
-        raise ConfigurationError(f"{where}: unknown {', '.join(unknown)}; there is: {', '.join(sorted(known))}")
-    place = next(p for p in _PATHS if p in known)
-    if not isinstance(given.get(place), str):
-        raise ConfigurationError(f"{where}: {place} must name a folder or what is in the hub's cache")
-    if (folder / given[place]).is_dir():
-        given[place] = str(folder / given[place])
+def _unsafe(given: dict[str, Any], where: str) -> None:
     if "unsafe" in given:
         labels = given["unsafe"]
         given["unsafe"] = (labels,) if isinstance(labels, str) else tuple(map(str, labels or ()))
-    try:
-        model: PromptModel = kind(**given)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
-    except TypeError:
-        raise ConfigurationError(f"{where}: a value has the wrong type") from None
-    return model

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from guardrail.checks.base import NudityModel
 from guardrail.checks.image.nudity.combination import Combination, SecondOpinion
+from guardrail.checks.named_models import read_models
 from guardrail.errors import ConfigurationError
 
 __all__ = ["HubClassifier", "SafetyChecker", "read_settings"]
@@ -99,42 +100,9 @@ def read_settings(path: str | Path) -> tuple[NudityModel, ...]:
     Raises:
         ConfigurationError: it cannot be read, or names something unknown; with the place in the list.
     """
-    import yaml
-
-    path = Path(path)
-    try:
-        listed = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the list of nudity models {path} cannot be read: {type(error).__name__}") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"the list of nudity models {path} is neither JSON nor YAML: {error}") from None
-    if not isinstance(listed, list):
-        raise ConfigurationError(f"{path} must hold a list of nudity models, not {type(listed).__name__}")
-    return tuple(_one(entry, f"{path}, model {i}", path.parent) for i, entry in enumerate(listed, 1))
+    return read_models(path, "nudity model", _KINDS, _labels)
 
 
-def _one(entry: Any, where: str, folder: Path) -> NudityModel:
-    if not isinstance(entry, dict):
-        raise ConfigurationError(f"{where}: it must be a mapping, not {type(entry).__name__}")
-    given = dict(entry)
-    kind = _KINDS.get(str(given.pop("kind", "")))
-    if kind is None:
-        raise ConfigurationError(f"{where}: kind must be one of {', '.join(_KINDS)}")
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(str(key) for key in given if key not in known)
-    if unknown:
-        raise ConfigurationError(f"{where}: unknown {', '.join(unknown)}; there is: {', '.join(sorted(known))}")
-    if not isinstance(given.get("model"), str):
-        raise ConfigurationError(f"{where}: model must name a folder or what is in the hub's cache")
-    if (folder / given["model"]).is_dir():
-        given["model"] = str(folder / given["model"])
-    labels = given.get("labels", {})
-    if not isinstance(labels, dict):
+def _labels(given: dict[str, Any], where: str) -> None:
+    if not isinstance(given.get("labels", {}), dict):
         raise ConfigurationError(f"{where}: labels must be a mapping from the model's names to grades")
-    try:
-        model: NudityModel = kind(**given)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
-    except TypeError:
-        raise ConfigurationError(f"{where}: a value has the wrong type") from None
-    return model
