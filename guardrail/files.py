@@ -14,6 +14,7 @@ from guardrail.marks.verify import Verification, verify_image
 from guardrail.media import Role
 from guardrail.media.arrays import is_array, is_pil
 from guardrail.media.read import read_image
+from guardrail.media.write import replace_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,9 +43,13 @@ def encode(image: Any, format: str, *, decision: Decision | None = None, **param
 
 
 def save(image: Any, path: str | Path, *, decision: Decision | None = None, **params: Any) -> None:
-    """As `encode`, into a file; its suffix names the format."""
+    """As `encode`, into a file, whole or not at all; its suffix names the format.
+
+    Raises:
+        OSError: it cannot be written; also as `encode`.
+    """
     target = Path(path)
-    target.write_bytes(encode(image, target.suffix, decision=decision, **params))
+    replace_file(target, encode(image, target.suffix, decision=decision, **params))
 
 
 def verify(source: Any, *, keyring: Keyring | None = None) -> Verification:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from guardrail.media.arrays import put_back
 from guardrail.media.decode import decode_image, is_wide, read_content, sniff
 from guardrail.media.types import Frame, Limits
 
-__all__ = ["ANIMATED", "Timing", "rewrite"]
+__all__ = ["ANIMATED", "Timing", "replace_file", "rewrite"]
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF", ".avif": "AVIF"}
 ANIMATED = frozenset({"PNG", "WEBP", "GIF", "AVIF"})
@@ -41,7 +43,8 @@ def rewrite(source: bytes | str | Path, frames: Sequence[Frame], target: Path, *
 
     Raises:
         UnsupportedInput: a format that is not written here, or that holds one frame where there are several.
-        ActionError: the frames are others than those of the source, or what was written does not read back.
+        ActionError: the frames are others than those of the source, what was written does not read back, or the file
+            cannot be written; what was there before is there still.
         InputError: the source cannot be read.
     """
     form = FORMATS.get(target.suffix.lower())
@@ -52,7 +55,28 @@ def rewrite(source: bytes | str | Path, frames: Sequence[Frame], target: Path, *
     # Not as many frames as went in: two that became alike are written as one that stays longer.
     if decode_image(written, limits=limits).frames[0].shape[:2] != frames[0].shape[:2]:
         raise ActionError(f"{target.name} does not read back as it was written")
-    target.write_bytes(written)
+    try:
+        replace_file(target, written)
+    except OSError as error:
+        raise ActionError(f"{target} cannot be written: {error.strerror or type(error).__name__}") from None
+
+
+def replace_file(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a full disk or an interruption leaves what was there before.
+
+    Raises:
+        OSError: as writing it would.
+    """
+    # Through a link, as writing into it would.
+    place = target.resolve()
+    draft = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        draft.write_bytes(content)
+        if place.exists():
+            draft.chmod(place.stat().st_mode & 0o777)
+        draft.replace(place)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _encoded(content: bytes, frames: Sequence[Frame], form: str) -> bytes:
