@@ -30,12 +30,12 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import numpy as np  # noqa: E402 — after the path is set
 from PIL import Image  # noqa: E402
+from realness_model import TrainedRealness  # noqa: E402
 from realness_renderings import CHANGES, RENDERINGS, Picture  # noqa: E402
 from realness_statistics import KEPT, curve, may_ship, roc, share, splits  # noqa: E402
 
 from guardrail.checks.image import realness  # noqa: E402
 from guardrail.checks.image.backends.base import fit_long_side  # noqa: E402
-from guardrail.checks.image.realness_model import TrainedRealness  # noqa: E402
 from guardrail.media.read import read_image  # noqa: E402
 
 # The astronaut is in the training set.
@@ -96,16 +96,12 @@ def journey(face: Face, rng: np.random.Generator) -> Face:
 
 
 def score(face: Face, model: TrainedRealness | None) -> float:
-    """How sure of a depiction: the model's logit, or the cues as a part of what they need; -inf for no answer."""
+    """How sure of a depiction: the model's logit (-inf for no answer), or the cues as a part of what they need."""
     if model is not None:
         logit = model.logit(face.picture, face.box)
         return -np.inf if logit is None else logit
-    x, y, w, h = (max(0, int(v)) for v in face.box)
-    crop = face.picture[y : y + h, x : x + w]
-    if min(crop.shape[:2]) < realness.SMALLEST_PIXELS:
-        return -np.inf
-    flat, few = realness.realness_cues(crop)
-    return min(flat / realness.FLAT_SHARE, few / realness.FEW_COLOURS_SHARE)
+    # Without landmarks, which could only make it stricter.
+    return realness.flatness(face.picture, face.box)
 
 
 def detector_of(models: Path | None) -> Any:

@@ -112,6 +112,11 @@ def _resized(p: Picture, factor: float, way: int) -> Picture:
     return cv2.resize(p, None, fx=factor, fy=factor, interpolation=way)
 
 
+def _scaled(p: Picture, factor: float, around: int) -> Picture:
+    """Less light (around 0), or less contrast (around 128)."""
+    return np.rint(around + (p.astype(np.float32) - around) * factor).astype(np.uint8)
+
+
 CHANGES: dict[str, tuple[float, Callable[[Picture], Picture]]] = {
     "as it is": (1.0, lambda p: p),
     "JPEG 60": (1.0, lambda p: _jpeg(p, 60)),
@@ -126,6 +131,11 @@ CHANGES: dict[str, tuple[float, Callable[[Picture], Picture]]] = {
     "grey": (1.0, lambda p: cv2.cvtColor(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)),
     "noise removed (median 3)": (1.0, lambda p: cv2.medianBlur(p, 3)),
     "skin smoothed (bilateral)": (1.0, lambda p: cv2.bilateralFilter(p, 7, 25, 5)),
+    "dark (8 %)": (1.0, lambda p: _scaled(p, 0.08, 0)),
+    "very dark (4 %)": (1.0, lambda p: _scaled(p, 0.04, 0)),
+    "faded (8 %)": (1.0, lambda p: _scaled(p, 0.08, 128)),
+    "blurred (sigma 1.5), dark (12 %)": (1.0, lambda p: _scaled(cv2.GaussianBlur(p, (0, 0), 1.5), 0.12, 0)),
+    "blurred (sigma 3), dark (8 %)": (1.0, lambda p: _scaled(cv2.GaussianBlur(p, (0, 0), 3), 0.08, 0)),
     "sharpened": (1.0, lambda p: cv2.addWeighted(p, 1.8, cv2.GaussianBlur(p, (0, 0), 1.5), -0.8, 0)),
 }
 """What happens to photographs without their becoming anything else: how the box scales, and the change."""

@@ -13,7 +13,7 @@
     ├── InputError              what came in cannot be read; `code` names why
     │   ├── UnsupportedInput    a type or a file format that nothing here understands
     │   ├── UnreadableImage     truncated, corrupt, NaN, or not an image at all
-    │   ├── ImageTooLarge       over the limit of pixels, bytes or frames
+    │   ├── ImageTooLarge       over the limit of pixels, bytes, frames or length
     │   └── TextTooLong         over the limit of characters
     ├── CheckError              a check could not give its signal; it becomes a missing signal
     ├── ActionError             an alteration could not be planned or did not hold

@@ -343,6 +343,13 @@ CORE = Vocabulary(
                 ),
                 "Inputs that no check can read: embeddings, latents, token ids, audio, unknown types.",
             ),
+            SignalSpec(
+                "request.adapters",
+                None,
+                Items({"kind": Choice(("lora", "ip-adapter", "textual-inversion"), benign="lora")}),
+                "What was loaded into the pipeline after its training. It may hold a person or a concept that no word "
+                "of the prompt names, so that only the output shows it.",
+            ),
         )
     }
 )

@@ -106,7 +106,7 @@ def test_signals_are_found_by_stage_name_and_family() -> None:
     at = {stage: {s.name for s in CORE.at(stage)} for stage in (*Stage, None)}
     assert sum(len(names) for names in at.values()) == len(list(CORE))
     assert "output.nudity" in at[Stage.OUTPUT]
-    assert at[None] == {"context.purpose", "context.locale", "request.unverified"}
+    assert at[None] == {"context.purpose", "context.locale", "request.adapters", "request.unverified"}
     assert "prompt.sexual" in CORE
     assert "prompt.sexul" not in CORE
     assert {"sexual", "nudity", "match", "real", "minor"} <= CORE.families()

@@ -15,6 +15,7 @@ import numpy as np
 
 from guardrail.actions.neutral_face import draw_over
 from guardrail.actions.places import Box, Marks, Place, place_of
+from guardrail.media.grown import flat
 from guardrail.media.types import Frame
 
 __all__ = ["METHODS", "STRENGTHS", "cover"]
@@ -76,9 +77,7 @@ def _pixelate(patch: Frame, place: Place, strength: int) -> Frame:
 
 
 def _fill(patch: Frame, place: Place, strength: int) -> Frame:
-    # One colour for the whole patch: the mean of its border, so that it sits in the picture.
-    border = np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])
-    return np.broadcast_to(np.rint(border.mean(0)).astype(np.uint8), patch.shape).copy()
+    return flat(patch)
 
 
 def _replace(patch: Frame, place: Place, strength: int) -> Frame:

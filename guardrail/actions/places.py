@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from guardrail.errors import ActionError
 from guardrail.media import Region
+from guardrail.media.grown import GROW, grown
 
-__all__ = ["GROW", "Box", "Marks", "Place", "Pose", "landmarks_of", "place_of", "pose_of"]
+__all__ = ["Box", "Marks", "Place", "Pose", "landmarks_of", "place_of", "pose_of"]
 
-# Recognisers look at the whole face; a box from brows to chin leaves hair and jaw.
-GROW = 1.3
 Box = tuple[float, float, float, float]
 Marks = NDArray[np.float32]
 """(5, 2) x and y of both eyes, nose and both corners of the mouth, in pixels."""
@@ -111,22 +110,22 @@ def place_of(box: Box, marks: Marks | None, width: int, height: int) -> Place:
     if not np.isfinite(box).all() or not (marks is None or np.isfinite(marks).all()):
         raise ActionError("a region to cover is not finite")
     pose = pose_of(box, marks)
-    grown = _grown(box)
-    inside = _clipped(grown, width, height)
+    edges = grown(box)
+    inside = _clipped(edges, width, height)
     corners = pose.corners(GROW)
     turned = (*np.floor(corners.min(0)).astype(int), *np.ceil(corners.max(0)).astype(int))
     # A pixel beyond the box is rounding, not a face that reaches out of it.
     reaches = marks is not None and any(
         beyond > 1
-        for beyond in (grown[0] - turned[0], grown[1] - turned[1], turned[2] - grown[2], turned[3] - grown[3])
+        for beyond in (edges[0] - turned[0], edges[1] - turned[1], turned[2] - edges[2], turned[3] - edges[3])
     )
     if not reaches or box[2] <= 0 or box[3] <= 0:
         return Place(*inside, None, pose)
     both = (
-        min(grown[0], int(turned[0])),
-        min(grown[1], int(turned[1])),
-        max(grown[2], int(turned[2])),
-        max(grown[3], int(turned[3])),
+        min(edges[0], int(turned[0])),
+        min(edges[1], int(turned[1])),
+        max(edges[2], int(turned[2])),
+        max(edges[3], int(turned[3])),
     )
     left, top, right, bottom = _clipped(both, width, height)
     if right <= left or bottom <= top:
@@ -135,16 +134,6 @@ def place_of(box: Box, marks: Marks | None, width: int, height: int) -> Place:
     if inside[2] > inside[0] and inside[3] > inside[1]:
         mask[inside[1] - top : inside[3] - top, inside[0] - left : inside[2] - left] = True
     return Place(left, top, right, bottom, mask, pose)
-
-
-def _grown(box: Box) -> tuple[int, int, int, int]:
-    x, y, w, h = box
-    return (
-        int(np.floor(x + w / 2 - w * GROW / 2)),
-        int(np.floor(y + h / 2 - h * GROW / 2)),
-        int(np.ceil(x + w / 2 + w * GROW / 2)),
-        int(np.ceil(y + h / 2 + h * GROW / 2)),
-    )
 
 
 def _clipped(edges: Sequence[int], width: int, height: int) -> tuple[int, int, int, int]:

@@ -44,10 +44,11 @@ def image_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         for e in report["effective"]
     ]
     causes = "; ".join(f"{n:,} {cause}" for cause, n in report["could_not_be_checked"].items()) or "none"
+    of = f"{data['chosen']:,}" + (f" (of {data['pictures']:,} there)" if data["pictures"] != data["chosen"] else "")
     facts = [
         ("checks", "; ".join(checks)),
         ("data", "; ".join(data["folders"])),
-        ("pictures measured", f"{data['measured']:,} of {data['pictures']:,}, {data['described']:,} with a face count"),
+        ("pictures measured", f"{data['measured']:,} of {of}, {data['described']:,} with a face count"),
         ("could not be checked", causes),
         (
             "machine",
@@ -56,6 +57,9 @@ def image_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("command", run["command"]),
         ("date", f"{run['date']}, guardrail {run['guardrail']}"),
     ]
+    if not data["described"]:
+        why = "no csv says how many faces the pictures measured show (columns file and n_faces)"
+        facts.insert(3, ("no rates of faces missed or wrongly found", why))
     if report["not_measured"]:
         facts.insert(1, ("not measured", "; ".join(f"{n}: {e}" for n, e in report["not_measured"].items())))
     return facts

@@ -107,8 +107,10 @@ def measure(plan: ImagePlan, progress: Callable[[str, int, int], None] | None = 
         "data": {
             "folders": [str(p) for p in plan.data],
             "pictures": len(found),
-            "measured": len(seen),
-            "described": sum(s.picture.faces is not None for s in seen),
+            "chosen": len(seen),
+            # Those that every check answered for; the others are named below, each with its cause.
+            "measured": sum(not s.cause for s in seen),
+            "described": sum(not s.cause and s.picture.faces is not None for s in seen),
         },
         "thresholds": {"real": REAL, "nudity.partial": PARTIAL, "nudity.explicit": EXPLICIT},
         "rates": _rates(seen),
@@ -127,8 +129,8 @@ def measure(plan: ImagePlan, progress: Callable[[str, int, int], None] | None = 
 
 
 def failed(report: Mapping[str, Any]) -> int:
-    """How many pictures a check could not answer for; what cannot be read as a picture is none of them."""
-    return sum(n for cause, n in report["could_not_be_checked"].items() if not cause.startswith("unreadable"))
+    """How many pictures could not be read, or not be answered for by a check."""
+    return sum(report["could_not_be_checked"].values())
 
 
 def _spread(found: Sequence[Picture], limit: int | None) -> list[Picture]:

@@ -33,16 +33,25 @@ class Picture:
 @dataclass(slots=True)
 class _Told:
     rows: dict[Path, Mapping[str, str]] = field(default_factory=dict)
+    files: set[Path] = field(default_factory=set)
 
-    def read(self, path: Path) -> None:
+    def read(self, path: Path, about: Path | None = None) -> None:
+        """Take a csv in, once.
+
+        Args:
+            about: the folder that its names are in; by default the folder of its name beside it where there is one,
+                else its own folder.
+        """
+        if path.absolute() in self.files:
+            return
+        self.files.add(path.absolute())
         try:
             with path.open(encoding="utf-8", newline="") as file:
                 table = csv.DictReader(file)
                 if "file" not in (table.fieldnames or ()):
                     raise DataError(f"{path}: its first line must name the column file (n_faces, category if you can)")
-                # `faces.csv` is about the folder `faces` beside it where there is one, else about its own folder.
                 below = path.with_suffix("")
-                folder = below if below.is_dir() else path.parent
+                folder = about or (below if below.is_dir() else path.parent)
                 for row in table:
                     self._take(path, table.line_num, folder / (row["file"] or ""), row)
         except UnicodeDecodeError:
@@ -60,7 +69,7 @@ class _Told:
 
 
 def pictures(given: Sequence[Path]) -> list[Picture]:
-    """The pictures in the folders, at any depth, sorted by path.
+    """The pictures in the folders, at any depth, sorted by path; with what csv files in them, or beside them, say.
 
     Raises:
         DataError: a folder is not there, or holds no picture; a csv in it cannot be understood, or names a file that is
@@ -80,6 +89,10 @@ def pictures(given: Sequence[Path]) -> list[Picture]:
             )
         for path in _below(folder, (".csv",)):
             told.read(path)
+        whole = folder.absolute()  # "." has no name of its own
+        beside = whole.with_name(f"{whole.name}.csv") if whole.name else whole
+        if beside.is_file():
+            told.read(beside, folder)
     missing = next((p for p in told.rows if p not in found), None)
     if missing is not None:
         raise DataError(f"{missing} is named in a csv, but is not there")

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from guardrail.cli import audit, bench, check, demo, doctor, gallery, known, models, names, policy, redact, verify
+from guardrail.cli import audit, bench, check, demo, doctor, gallery, keys, known, models, names, policy, redact, verify
 from guardrail.errors import GuardrailError
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ demo.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(known.app, name="known")
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(names.app, name="names")
 app.add_typer(audit.app, name="audit")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,36 @@ import numpy as np
 from guardrail.media import Region
 from guardrail.media.types import Frame
 
-__all__ = ["draw_boxes"]
+__all__ = ["draw_boxes", "drawn_path", "obstacle"]
 
 COLOURS = {"face": (0, 190, 255), "nudity": (255, 60, 90), "edit": (255, 170, 0)}
+
+
+def drawn_path(out: Path, index: int) -> Path:
+    """Where the drawing of picture `index` goes: `out` of the first, then `out` with a number."""
+    return out if not index else out.with_name(f"{out.stem}-{index + 1}{out.suffix}")
+
+
+def obstacle(path: Path, given: Iterable[Path]) -> str:
+    """Why no drawing may be written there; empty where nothing is in the way.
+
+    Args:
+        given: files that were brought: none of them is overwritten, under whatever name or link.
+    """
+    if path.suffix.lower() != ".png":
+        return f"{path}: a drawing is a PNG: give a name that ends in .png"
+    try:
+        if not path.parent.is_dir():
+            return f"{path}: there is no folder {path.parent}"
+        if path.is_dir():
+            return f"{path} is a folder"
+        there = path.exists()
+        same = next((one for one in given if there and one.exists() and path.samefile(one)), None)
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    if same is not None:
+        return f"{path} is the file {same}, which was given: choose another name"
+    return "" if os.access(path if there else path.parent, os.W_OK) else f"{path} cannot be written: permission denied"
 
 
 def _with_score(region: Region) -> str:
@@ -20,18 +48,28 @@ def _with_score(region: Region) -> str:
 
 
 def draw_boxes(
-    frames: Sequence[Frame], regions: Sequence[Region], path: Path, label: Callable[[Region], str] = _with_score
+    frames: Sequence[Frame],
+    regions: Sequence[Region],
+    path: Path,
+    label: Callable[[Region], str] = _with_score,
+    frame: int | None = None,
 ) -> None:
-    """Write the first frame that has a region (else the first) as a PNG without metadata, each region in a frame with a
-    label: by default its score."""
+    """Write one frame as a PNG without metadata, each of its regions in a frame with a label: by default its score.
+
+    Args:
+        frame: index of the frame; by default the first that has a region, else the first.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
-    first = min((r.frame for r in regions), default=0)
-    picture = Image.fromarray(np.ascontiguousarray(frames[first][..., :3]))
+    shown = min((r.frame for r in regions), default=0) if frame is None else frame
+    picture = Image.fromarray(np.ascontiguousarray(frames[shown][..., :3]))
     draw = ImageDraw.Draw(picture)
     width = max(1, round(max(picture.size) / 400))
     font = ImageFont.load_default(size=max(10, max(picture.size) / 60))
-    for region in (r for r in regions if r.frame == first):
+    for region in (r for r in regions if r.frame == shown):
         x, y, w, h = region.box
         colour = COLOURS.get(region.kind, (255, 255, 0))
         draw.rectangle([x, y, x + w, y + h], outline=colour, width=width)

@@ -13,26 +13,52 @@ from typing import Annotated, Any
 import typer
 
 from guardrail.cli import show
+from guardrail.errors import GalleryError
 
 __all__ = ["app"]
 
+NONE = "there is no gallery yet, and no identity in it; guardrail gallery add begins one"
 app = typer.Typer(help="Identities: who is protected, who consented.", no_args_is_help=True)
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Id = Annotated[str, typer.Argument(help="The id that add printed.")]
 _By = Annotated[str, typer.Option("--attested-by", help="Who says so; by default the user of this machine. Encrypted.")]
 _Evidence = Annotated[str, typer.Option(help="Reference to the paper or ticket that shows it. Encrypted.")]
-_Labels = Annotated[bool, typer.Option("--labels", help="Print labels, evidence and who attested it, too.")]
+_Labels = Annotated[
+    bool, typer.Option("--labels", help="Print labels; show and --json: evidence and who attested it too.")
+]
 _Expires = Annotated[dt.datetime | None, typer.Option(help="When it ends, e.g. 2027-01-31 (UTC).")]
 _Purposes = Annotated[list[str] | None, typer.Option("--purpose", help="What it covers; none means anything.")]
 _Secret = Annotated[Path | None, typer.Option("--passphrase-file", help="Its first line; else $GUARDRAIL_PASSPHRASE.")]
 _Ring = Annotated[bool, typer.Option("--keyring", help="Lock it with a key of the keyring, not with a passphrase.")]
+_Opens = Annotated[bool, typer.Option("--keyring", help="Open it with a key of the keyring, not with a passphrase.")]
 
 
 def _gallery() -> Any:
+    """For what writes: a key and a gallery are made on first use."""
     from guardrail.guard.build import open_gallery
     from guardrail.keys import load_keyring
 
     return open_gallery("auto", load_keyring())
+
+
+def _there() -> Any:
+    """The gallery for all else; ``None`` where there is none yet."""
+    from guardrail.keys import existing_keyring
+    from guardrail.paths import home
+
+    path = home() / "gallery.sqlite"
+    if not path.exists():
+        return None
+    if existing_keyring() is None:
+        raise GalleryError(f"{path} is empty; put your copy of it back, or delete it to begin a new one")
+    return _gallery()
+
+
+def _opened() -> Any:
+    gallery = _there()
+    if gallery is None:
+        raise GalleryError(NONE)
+    return gallery
 
 
 def _row(identity: Any, labels: bool = False) -> dict[str, Any]:
@@ -84,6 +110,9 @@ def add(
     accept: Annotated[
         list[str] | None, typer.Option(help="Id of an entry that looks the same and is somebody else.")
     ] = None,
+    face_backend: Annotated[
+        str, typer.Option(help="That of the guard: auto, insightface, opencv, yunet or embedded.")
+    ] = "auto",
     pack: Annotated[Path | None, typer.Option(help="The folder of a local insightface pack.")] = None,
     json: _Json = False,
 ) -> None:
@@ -95,11 +124,18 @@ def add(
     from guardrail.checks.base import CheckSettings
     from guardrail.checks.image.faces import FaceCheck
     from guardrail.guard.conflicts import find_conflicts
-    from guardrail.guard.enrol import add_photos, enrol
+    from guardrail.guard.enrol import add_photos, enrol, read_photos
+    from guardrail.keys import existing_keyring
 
-    faces: Any = FaceCheck(CheckSettings(insightface_pack=str(pack.absolute()) if pack else ""))
+    settings = CheckSettings(face_backend=face_backend, insightface_pack=str(pack.absolute()) if pack else "")
+    faces: Any = FaceCheck(settings)
+    # Whoever typed the name of a file may read it.
+    names = [str(photo) for photo in photos]
+    if existing_keyring() is None:
+        # What cannot be enrolled makes no key: on first use photographs are looked at before, too.
+        read_photos(faces, photos, names=names)
     gallery = _gallery()
-    note = {"evidence": evidence, "attested_by": _by(attested_by), "accept": accept or ()}
+    note = {"evidence": evidence, "attested_by": _by(attested_by), "accept": accept or (), "names": names}
     if to:
         identity = add_photos(faces, gallery, to, photos, **note)  # type: ignore[arg-type]
     else:
@@ -133,7 +169,8 @@ app.command("enrol", hidden=True)(add)
 @app.command(name="list")
 def list_(labels: _Labels = False, json: _Json = False) -> None:
     """All identities, revoked ones too."""
-    rows = [_row(identity, labels) for identity in _gallery().identities()]
+    gallery = _there()
+    rows = [_row(identity, labels) for identity in gallery.identities()] if gallery is not None else []
     if json:
         show.print_json(rows)
         return
@@ -153,7 +190,7 @@ def list_(labels: _Labels = False, json: _Json = False) -> None:
 @app.command(name="show")
 def show_(identity: _Id, labels: _Labels = False, json: _Json = False) -> None:
     """What is known of one identity."""
-    row = _row(_gallery().identity(identity), labels)
+    row = _row(_opened().identity(identity), labels)
     if json:
         show.print_json(row)
         return
@@ -184,7 +221,7 @@ def renew(
     if purpose and any_purpose:
         raise typer.BadParameter("--purpose or --any-purpose, not both")
     covers = [] if any_purpose else purpose or None
-    renewed = _gallery().renew(
+    renewed = _opened().renew(
         identity, expires=_utc(expires), purposes=covers, evidence=evidence, attested_by=_by(attested_by)
     )
     _say(renewed, f"holds until {renewed.expires or 'it is revoked'}", json)
@@ -193,7 +230,7 @@ def renew(
 @app.command()
 def revoke(identity: _Id, evidence: _Evidence = "", attested_by: _By = "", json: _Json = False) -> None:
     """Delete somebody's vectors and keep that it was revoked. It holds at once, in running services too."""
-    revoked = _gallery().revoke(identity, evidence=evidence, attested_by=_by(attested_by))
+    revoked = _opened().revoke(identity, evidence=evidence, attested_by=_by(attested_by))
     _say(revoked, f"revoked {revoked.revoked}", json)
 
 
@@ -208,7 +245,7 @@ def delete(
         if not sys.stdin.isatty():
             raise typer.BadParameter("nobody is there to ask; say --yes")
         typer.confirm(f"delete {identity} and all that is known of it?", abort=True, err=True)
-    _gallery().delete(identity)
+    _opened().delete(identity)
     if json:
         show.print_json({"id": identity, "deleted": True})
     else:
@@ -218,7 +255,8 @@ def delete(
 @app.command()
 def export(out: Path, passphrase_file: _Secret = None, keyring: _Ring = False, json: _Json = False) -> None:
     """Write everything into one encrypted file."""
-    count = _gallery().export(out, _lock(passphrase_file, keyring, new=True))
+    lock = _lock(passphrase_file, keyring)
+    count = _opened().export(out, lock)
     if json:
         show.print_json({"file": str(out), "identities": count})
     else:
@@ -226,32 +264,47 @@ def export(out: Path, passphrase_file: _Secret = None, keyring: _Ring = False, j
 
 
 @app.command(name="import")
-def import_(source: Path, passphrase_file: _Secret = None, keyring: _Ring = False, json: _Json = False) -> None:
+def import_(source: Path, passphrase_file: _Secret = None, keyring: _Opens = False, json: _Json = False) -> None:
     """Add what an export holds. What is here stays; what was revoked there is revoked here."""
-    done = _gallery().take_in(source, _lock(passphrase_file, keyring, new=False))
+    from guardrail.gallery import require_export
+    from guardrail.keys import existing_keyring
+
+    lock = _lock(passphrase_file, keyring, source)
+    if existing_keyring() is None:
+        # What cannot be taken in makes no key.
+        require_export(source, lock)
+    done = _gallery().take_in(source, lock)
     if json:
         show.print_json(dataclasses.asdict(done))
     else:
         typer.echo(f"{done.added:,} added, {done.known:,} were here, {done.revoked:,} of them revoked now")
 
 
-def _lock(file: Path | None, keyring: bool, *, new: bool) -> Any:
-    """The secret of an export. Never an argument: those are seen by everybody on the machine."""
-    from guardrail.gallery import Lock
-    from guardrail.keys import load_keyring
+def _lock(file: Path | None, keyring: bool, source: Path | None = None) -> Any:
+    """The secret of a new export, or of `source`. Never an argument: those are seen by everybody on the machine."""
+    from guardrail.gallery import Lock, ring_lock
+    from guardrail.keys import existing_keyring
 
+    if keyring and file is not None:
+        raise typer.BadParameter("--passphrase-file or --keyring, not both")
     if keyring:
-        ring = load_keyring()
-        return Lock(key=ring.derive("gallery export"), key_id=ring.active)
+        ring = existing_keyring()
+        if ring is None:
+            raise GalleryError(
+                "there is no key yet: put the keyring here that the export was made with" if source else NONE
+            )
+        return ring_lock(ring, source)
     if file is not None:
         try:
             lines = file.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise typer.BadParameter(f"{file} cannot be read: {type(error).__name__}") from None
-        return Lock(passphrase=lines[0] if lines else "")
+        if not lines or not lines[0]:
+            raise typer.BadParameter(f"the first line of {file} is empty; it is the passphrase")
+        return Lock(passphrase=lines[0])
     given = os.environ.get("GUARDRAIL_PASSPHRASE", "")
     if not given and sys.stdin.isatty():
-        given = typer.prompt("passphrase", hide_input=True, confirmation_prompt=new, err=True)
+        given = typer.prompt("passphrase", hide_input=True, confirmation_prompt=source is None, err=True)
     if not given:
         raise typer.BadParameter("give a passphrase: --passphrase-file, $GUARDRAIL_PASSPHRASE, or --keyring")
     return Lock(passphrase=given)
@@ -259,20 +312,22 @@ def _lock(file: Path | None, keyring: bool, *, new: bool) -> Any:
 
 @app.command()
 def rekey(json: _Json = False) -> None:
-    """Encrypt everything anew under the active key of the keyring; afterwards the older key can go."""
-    gallery = _gallery()
+    """Encrypt this gallery anew under the active key of the keyring. Keep the older key: lists of known images stay
+    sealed under it, and marks, records and exports made under it need it."""
+    gallery = _opened()
     changed = gallery.rekey()
     key = gallery.statistics().key_id
     if json:
         show.print_json({"key": key, "changed": changed})
     else:
         typer.echo(f"under key {key} now" if changed else f"encrypted anew under key {key}, as before")
+        typer.echo("keep the older keys: lists of known images, marks, records and exports may need them")
 
 
 @app.command()
 def stats(json: _Json = False) -> None:
     """How much there is, without anybody's name."""
-    found = dataclasses.asdict(_gallery().statistics())
+    found = dataclasses.asdict(_opened().statistics())
     if json:
         show.print_json(found)
         return
@@ -281,6 +336,11 @@ def stats(json: _Json = False) -> None:
     for name, of in found["embedders"].items():
         how = "exact" if of["exact"] else "approximate"
         typer.echo(f"{name}: {of['vectors']:,} vectors of {of['dimension']}, {how} search")
+        if missing := of["uncovered"]:
+            identities = "identity has" if missing == 1 else "identities have"
+            typer.echo(
+                f"{name}: {missing:,} protected {identities} no vectors of it: a guard with it does not know them"
+            )
     typer.echo(f"key {found['key_id']}, {found['changes']:,} changes, {found['bytes']:,} bytes")
     if found["outdated_key"]:
         typer.echo("this key is not the active one: run guardrail gallery rekey")

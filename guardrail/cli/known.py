@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from guardrail.cli import show
 
 if TYPE_CHECKING:
     from guardrail.known import HashLists
+    from guardrail.known.lists import By
 
 __all__ = ["app"]
 
@@ -19,12 +20,26 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _List = Annotated[str, typer.Option("--list", help="Name of the list: small letters, digits, hyphens.")]
 
 
-def _lists() -> HashLists:
-    from guardrail.keys import load_keyring
-    from guardrail.known import HashLists
+# What is said of a picture by the best that it will be found by.
+_NOTES = {
+    "perceptual": "",
+    "pixels": ": too plain for a perceptual hash, only the very same picture will be found",
+    "file": ": of one colour, only the very same file will be found",
+}
+
+
+def _folder() -> Path:
     from guardrail.paths import home
 
-    return HashLists(home() / "known", load_keyring())
+    return home() / "known"
+
+
+def _lists() -> HashLists:
+    """For what writes: makes a key on first use."""
+    from guardrail.keys import load_keyring
+    from guardrail.known import HashLists
+
+    return HashLists(_folder(), load_keyring())
 
 
 @app.command()
@@ -37,21 +52,24 @@ def add(
     """Put pictures on a list. Only hashes are kept, encrypted; the pictures are not, nor their names."""
     from guardrail.media.decode import decode_image
 
+    # All are decoded before the first is added: one that cannot be read leaves the list as it was, and makes no key.
+    # Whoever typed the name of a file may read it.
+    decoded = [decode_image(path, argument=str(path)) for path in images]
     lists = _lists()
-    # All are decoded before the first is added: one that cannot be read leaves the list as it was.
-    decoded = [decode_image(path, argument=f"image {number}") for number, path in enumerate(images, 1)]
-    ids: dict[str, bool] = {}
+    ids: dict[str, By] = {}
+    left_out = 0
     for image in decoded:
-        for _, view in image.views():
-            key, perceptual = lists.add(name, view, file=image.file_sha256, tag=tag)
-            ids[key] = perceptual
+        added = lists.add_image(name, image, tag=tag)
+        ids |= added.pictures
+        left_out += added.left_out
     if json:
-        rows = [{"id": key, "perceptual": perceptual} for key, perceptual in ids.items()]
-        show.print_json({"list": name, "pictures": rows})
+        rows = [{"id": key, "perceptual": by == "perceptual", "by": by} for key, by in ids.items()]
+        show.print_json({"list": name, "pictures": rows, "left_out": left_out})
         return
-    for key, perceptual in ids.items():
-        note = "" if perceptual else ": too plain for a perceptual hash, only the very same picture will be found"
-        typer.echo(f"{key} is on the list {name}{note}")
+    for key, by in ids.items():
+        typer.echo(f"{key} is on the list {name}{_NOTES[by]}")
+    if left_out:
+        typer.echo(f"{left_out:,} frames or views are of one colour and were left out; the hash of their file is kept")
 
 
 @app.command(name="import")
@@ -61,30 +79,46 @@ def import_(
     sha256: Annotated[bool, typer.Option("--sha256", help="They are SHA-256 of files, not PDQ.")] = False,
     json: _Json = False,
 ) -> None:
-    """Put hashes from elsewhere on a list. Those that it has already are passed over."""
+    """Put hashes from elsewhere on a list. Of those that it has already, the larger distance is kept."""
     from guardrail.known.text import read_text
 
     rows = read_text(file, sha256=sha256)
-    new = _lists().extend(name, rows)
+    new, widened = _lists().extend(name, rows)
     if json:
-        show.print_json({"list": name, "read": len(rows.tags), "new": new})
-    else:
-        typer.echo(f"{new:,} of {len(rows.tags):,} hashes are new on the list {name}")
+        show.print_json({"list": name, "read": len(rows.tags), "new": new, "widened": widened})
+        return
+    typer.echo(f"{new:,} of {len(rows.tags):,} hashes are new on the list {name}")
+    if widened:
+        typer.echo(f"{widened:,} that it had match up to the larger distance now")
 
 
 @app.command(name="list")
 def list_(json: _Json = False) -> None:
-    """All lists, with how many pictures and hashes they have."""
-    found = _lists().lists()
-    if json:
-        show.print_json([{"list": one.name, "pictures": one.pictures, "hashes": one.hashes} for one in found])
-        return
-    from rich.table import Table
+    """All lists, with how many pictures and hashes they have. Exit code: 3 where one does not open; the others are
+    printed all the same."""
+    from guardrail.keys import existing_keyring
+    from guardrail.known import Survey, survey
 
-    table = Table("list", "pictures", "pdq", "sha256", "pixels", box=None, padding=(0, 2))
-    for one in found:
-        table.add_row(one.name, f"{one.pictures:,}", *(f"{n:,}" for n in one.hashes.values()))
-    show.console().print(table if found else "there are no lists")
+    ring = existing_keyring()
+    found = survey(_folder(), ring) if ring is not None else Survey((), {})
+    if json:
+        rows: list[dict[str, Any]] = [
+            {"list": one.name, "pictures": one.pictures, "hashes": one.hashes} for one in found.lists
+        ]
+        show.print_json(rows + [{"list": name, "fault": fault} for name, fault in found.damaged.items()])
+    elif found.lists:
+        from rich.table import Table
+
+        table = Table("list", "pictures", "pdq", "sha256", "pixels", box=None, padding=(0, 2))
+        for one in found.lists:
+            table.add_row(one.name, f"{one.pictures:,}", *(f"{n:,}" for n in one.hashes.values()))
+        show.console().print(table)
+    elif not found.damaged:
+        typer.echo("there are no lists")
+    for fault in found.damaged.values():
+        typer.echo(f"guardrail: {fault}", err=True)
+    if found.damaged:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -94,11 +128,39 @@ def remove(
     whole: Annotated[bool, typer.Option("--whole", help="Remove the whole list.")] = False,
     json: _Json = False,
 ) -> None:
-    """Take pictures off a list, or remove it whole. It holds at once, in running services too."""
+    """Take pictures off a list, or remove it whole, also one that does not open any more. It holds at once, in running
+    services too."""
+    from guardrail.errors import KnownImagesError
+    from guardrail.keys import existing_keyring
+    from guardrail.known import remove_whole
+
     if bool(pictures) == whole:
         raise typer.BadParameter("say which: ids or hashes of pictures, or --whole")
-    count = _lists().remove(name, pictures or ())
+    ring = existing_keyring()
+    if ring is None:
+        raise KnownImagesError(f"no list is called {name}")
+    count = remove_whole(_folder(), name, ring) if whole else _lists().remove(name, pictures or ())
     if json:
         show.print_json({"list": name, "removed": count})
+    elif count is None:
+        typer.echo(f"the list {name}, which did not open, was removed")
     else:
         typer.echo(f"{count:,} pictures taken off the list {name}")
+
+
+@app.command()
+def rekey(json: _Json = False) -> None:
+    """Seal every list anew under the active key of the keyring. Running services need that key: restart them before."""
+    from guardrail.keys import existing_keyring
+    from guardrail.known import HashLists
+
+    ring = existing_keyring()
+    done = HashLists(_folder(), ring).rekey() if ring is not None else ()
+    if json:
+        show.print_json({"key": ring.active if ring else None, "lists": done})
+    elif ring is None:
+        typer.echo("there is no key yet, and no list")
+    elif done:
+        typer.echo(f"under key {ring.active} now: {', '.join(done)}")
+    else:
+        typer.echo(f"no list was under another key than {ring.active}")

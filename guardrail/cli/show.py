@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "console", "print_decision", "print_explained", "print_json", "print_looked"]
 
+KNOWN_BY = {
+    "file": "the very same file",
+    "pixels": "the very same pixels",
+    "perceptual": "the same picture, changed a little",
+    "service": "an outside service says so",
+}
 COLOURS = {"allow": "green", "alter": "yellow", "block": "red"}
 
 
@@ -56,6 +62,11 @@ def print_decision(decision: Decision, lang: str = "") -> None:
             effect = f"{reason.effect.value}{' (shadow)' if reason.shadow else ''}"
             table.add_row(escape(rule), reason.stage.value, effect, escape(reason.describe()))
         out.print(table)
+    for stage in ("reference", "output"):
+        known = decision.signals.get(f"{stage}.known_images")
+        for item in known if isinstance(known, tuple) else ():
+            by = KNOWN_BY.get(str(item["by"]), str(item["by"]))
+            out.print(f"a known image, of the list {item['list']}: {by}", markup=False)
     for alteration in decision.alterations:
         if alteration.kind not in ("label", "report"):
             out.print(f"{alteration.kind} {alteration.argument}: {alteration.status} {escape(alteration.detail)}")
@@ -74,7 +85,7 @@ def print_looked(seen: Sequence[Looked], names: Sequence[str], described: Callab
             out.print(f"{name}: not looked at: {one.fault}", markup=False)
             continue
         height, width = one.image.size
-        found = [*one.of("face"), *one.of("nudity"), *one.of("edit")]
+        found = one.found
         frames = len(one.image.frames)
         size = f"{width}×{height}" + (f", {frames} frames" if frames > 1 else "")
         nothing = "nothing found" if one.failures else "no face and no exposed body part found"
@@ -82,6 +93,8 @@ def print_looked(seen: Sequence[Looked], names: Sequence[str], described: Callab
         for region in found:
             at = f" in frame {region.frame + 1}" if frames > 1 else ""
             out.print(f"  {described(region)}{at}", markup=False)
+        for note in one.notes:
+            out.print(f"  {note}", markup=False)
         for check, cause in one.failures:
             out.print(f"  {check} could not look: {cause}", markup=False)
 

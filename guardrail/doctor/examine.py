@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import Any
 
-import numpy as np
-
 from guardrail.actions import action_kinds
 from guardrail.checks.base import Check, CheckSettings
 from guardrail.checks.registry import Declared, construct, declared_checks, vocabulary
 from guardrail.doctor.faces import gpu_remarks, opencv_remarks
-from guardrail.doctor.gallery import gallery_remarks
-from guardrail.errors import ConfigurationError, KeyringError, PluginError
+from guardrail.doctor.gallery import gallery_remarks, look_at_gallery, uncovered_fault
+from guardrail.doctor.known import look_at_known, opened_lists
+from guardrail.doctor.measure import measured
+from guardrail.errors import ConfigurationError, GalleryError, KeyringError, PluginError
 from guardrail.guard import build
-from guardrail.guard.runner import Runner
-from guardrail.keys import load_keyring
-from guardrail.media import ImageInput, Request, Role, TextInput
+from guardrail.keys import Keyring, find_keyring
 from guardrail.paths import home, shipped_policies
 from guardrail.policy import BuiltinEngine, load_policy
-from guardrail.signals import Stage, Vocabulary
+from guardrail.signals import Vocabulary
 from guardrail.weights import status
 from guardrail.weights.store import WeightStatus, how_to_bring
 
@@ -47,7 +44,8 @@ PACKAGES = (
 
 @dataclass(slots=True)
 class Examination:
-    """What was found. `faults` stop the default policy from being enforced; `remarks` do not."""
+    """What was found. `faults` stop the default policy from being enforced, or from protecting somebody whom it is to
+    protect; `remarks` do not."""
 
     system: dict[str, str] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
@@ -70,7 +68,7 @@ class Examination:
 
 
 def examine(*, measure: bool = True, settings: CheckSettings | None = None) -> Examination:
-    """Look at packages, keys, model files, checks and shipped policies.
+    """Look at packages, keys, what is sealed under them, model files, checks and shipped policies.
 
     Args:
         measure: run each check once on a grey picture and a harmless text, and say how long it took.
@@ -86,7 +84,7 @@ def examine(*, measure: bool = True, settings: CheckSettings | None = None) -> E
     found.packages = {name: _version(name) for name in PACKAGES}
     found.remarks += opencv_remarks(_version) + gpu_remarks(_version) + gallery_remarks(home() / "gallery.sqlite")
     _look_at_distribution(found)
-    _look_at_keys(found)
+    ring = _look_at_keys(found)
     for s in status():
         found.models.append(
             {
@@ -104,9 +102,13 @@ def examine(*, measure: bool = True, settings: CheckSettings | None = None) -> E
         # Every guard fails with the same words until the plugin is mended or gone: no policy can be enforced.
         found.faults.append(str(error))
         return found
-    _look_at_checks(found, declared, settings, measure)
+    if settings.known is None:
+        settings = replace(settings, known=opened_lists(home() / "known", ring))
+    embedder = _look_at_checks(found, declared, settings, measure)
     _look_at_prompt_models(found, measure)
     _look_at_policies(found, declared, settings, words)
+    # Last: a guard starts all the same, and protects the others.
+    _look_for_uncovered(found, ring, embedder)
     return found
 
 
@@ -137,20 +139,47 @@ def _look_at_distribution(found: Examination) -> None:
     )
 
 
-def _look_at_keys(found: Examination) -> None:
-    # A variable that is set and empty is an error, and no key is made: so says the keyring.
-    named = "GUARDRAIL_KEY" in os.environ or "GUARDRAIL_KEY_FILE" in os.environ
-    if not named and not (home() / "keyring.json").exists():
-        found.system["key"] = "none yet; one is made on first use"
-        return
+def _look_at_keys(found: Examination) -> Keyring | None:
+    """The keys, and what is sealed under them: a guard opens it all when it starts, and makes a key if it has none."""
     try:
-        ring = load_keyring()
-        found.system["key"] = f"{ring.active} of {len(ring.ids)} from {ring.source}"
+        ring = find_keyring()
     except KeyringError as error:
         found.faults.append(str(error))
+        return None
+    if ring is None:
+        found.system["key"] = "none yet; one is made on first use"
+    else:
+        found.system["key"] = f"{ring.active} of {len(ring.ids)} from {ring.source}"
+    sealed = {
+        "gallery": look_at_gallery(home() / "gallery.sqlite", ring),
+        "known images": look_at_known(home() / "known", ring),
+    }
+    found.system |= {name: one.says for name, one in sealed.items() if one.says}
+    found.faults += [one.fault for one in sealed.values() if one.fault]
+    found.remarks += [one.remark for one in sealed.values() if one.remark]
+    return ring
 
 
-def _look_at_checks(found: Examination, declared: Sequence[Declared], settings: CheckSettings, measure: bool) -> None:
+def _look_for_uncovered(found: Examination, ring: Keyring | None, embedder: tuple[str, str]) -> None:
+    """Protected people whom the embedder in force cannot find: a fault of the check of faces."""
+    check, name = embedder
+    try:
+        fault = uncovered_fault(home() / "gallery.sqlite", ring, name) if name else ""
+    except GalleryError:
+        return  # Said already.
+    if fault:
+        found.faults.append(fault)
+        for row in found.checks:
+            if row["name"] == check:
+                row["fault"] = fault
+
+
+def _look_at_checks(
+    found: Examination, declared: Sequence[Declared], settings: CheckSettings, measure: bool
+) -> tuple[str, str]:
+    """A row a check. Returns the name of the check that has a face embedder, and of the embedder; empty without one."""
+    embedder = ("", "")
+    ready: list[tuple[dict[str, Any], Sequence[Check]]] = []
     for one in declared:
         gives = sorted(s.name for s in one.gives)
         row: dict[str, Any] = {"name": one.name, "origin": one.origin, "gives": gives}
@@ -166,11 +195,21 @@ def _look_at_checks(found: Examination, declared: Sequence[Declared], settings: 
             row |= {"state": "ready", "runs": effective.name, "weights": dict(effective.weights)}
             if callable(about := getattr(made[0], "about", None)):
                 row["about"] = about()
-            if measure:
-                row["ms"], cause = _measured(made)
-                if cause:
-                    row |= {"state": "fails when it runs", "cause": cause}
+            if name := getattr(getattr(made[0], "embedder", None), "name", ""):
+                embedder = (one.name, name)
+            ready.append((row, made))
         found.checks.append(row)
+    # Not before all are there: some need what others find.
+    there = [check for _, own in ready for check in own]
+    for row, own in ready if measure else ():
+        _measure(row, own[0], there)
+    return embedder
+
+
+def _measure(row: dict[str, Any], check: Check, others: Sequence[Check] = ()) -> None:
+    row["ms"], cause = measured(check, others)
+    if cause:
+        row |= {"state": "fails when it runs", "cause": cause}
 
 
 def _look_at_prompt_models(found: Examination, measure: bool) -> None:
@@ -195,9 +234,7 @@ def _look_at_prompt_models(found: Examination, measure: bool) -> None:
         effective = check.effective()
         row |= {"name": check.name, "state": "ready", "runs": effective.name, "weights": dict(effective.weights)}
         if measure:
-            row["ms"], cause = _measured([check])
-            if cause:
-                row |= {"state": "fails when it runs", "cause": cause}
+            _measure(row, check)
         found.checks.append(row)
 
 
@@ -212,29 +249,11 @@ def _with_nudity_models(settings: CheckSettings, found: Examination) -> CheckSet
         return settings
 
 
-def _measured(checks: Sequence[Check]) -> tuple[float, str]:
-    """Median wall time in ms of three runs after a warm-up, on a harmless text and a 512×512 picture of noise.
-
-    With the cause where a check gave no answer.
-    """
-    rng = np.random.default_rng(0)
-    picture = ImageInput((rng.integers(0, 255, (512, 512, 3), dtype=np.uint8),), role=Role.REFERENCE)
-    request = Request((TextInput("a lighthouse at dusk, oil on canvas"),), (picture,))
-    runner = Runner(checks)
-    stage = Stage.PROMPT if Stage.PROMPT in checks[0].stages else Stage.REFERENCE
-    times: list[float] = []
-    causes: list[str] = []
-    for _ in range(4):
-        begun = time.perf_counter()
-        (said,) = runner.run([request], stage)
-        times.append((time.perf_counter() - begun) * 1e3)
-        causes += said.failures.values()
-    return float(np.median(times[1:])), next(iter(causes), "")
-
-
 def _look_at_policies(
     found: Examination, declared: Sequence[Declared], settings: CheckSettings, words: Vocabulary
 ) -> None:
+    # Without its keys, what is sealed under them, or a check that the user asked for, no guard starts under any policy.
+    stops = next(iter(found.faults), "")
     for path in sorted(shipped_policies().glob("*.yaml")):
         if path.name.endswith(".test.yaml"):
             continue
@@ -242,7 +261,7 @@ def _look_at_policies(
         try:
             engine = BuiltinEngine(load_policy(path, vocabulary=words, actions=action_kinds()))
             build.build_checks(engine, settings, declared)
-            row["state"] = "can be enforced"
+            row |= {"state": "cannot be enforced", "cause": stops} if stops else {"state": "can be enforced"}
         except ConfigurationError as error:
             row |= {"state": "cannot be enforced", "cause": str(error)}
             if path.stem == "default":

@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -55,9 +55,15 @@ class GalleryFile:
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
         self.active = next(iter(keys))
         with self._named("be opened as a gallery"):
-            self._make()
-            with closing(self._connect()) as db:
-                taken_over = self._prepare(db)
+            made = self._make()
+            try:
+                with closing(self._connect()) as db:
+                    taken_over = self._prepare(db)
+            except BaseException:
+                # A full disk, say. A file without content would be refused for ever.
+                if made:
+                    self._take_back()
+                raise
         if taken_over:
             self.compact()
         with self.reading() as view:
@@ -128,11 +134,12 @@ class GalleryFile:
 
     # ---- opening
 
-    def _make(self) -> None:
+    def _make(self) -> bool:
+        """Whether the file was made just now; one that was there and is too short is refused."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            return
+            return True
         except FileExistsError:
             pass
         # Another process may just be making it. What stays shorter than a page was cut off, and to SQLite it is a new
@@ -140,8 +147,22 @@ class GalleryFile:
         until = time.monotonic() + BUSY_S
         while self.path.stat().st_size < SMALLEST_BYTES:
             if time.monotonic() > until:
-                raise GalleryError(f"{self.path} is empty; put your copy of it back, or delete it to begin a new one")
+                what = "is no gallery" if self.path.stat().st_size else "is empty"
+                raise GalleryError(f"{self.path} {what}; put your copy of it back, or delete it to begin a new one")
             time.sleep(0.02)
+        return False
+
+    def _take_back(self) -> None:
+        """Delete what was made and could not be filled, unless another process has filled it meanwhile."""
+        with suppress(OSError, sqlite3.Error, GalleryError):
+            with closing(self._connect()) as db:
+                # Holds off whoever is about to fill it.
+                db.execute("BEGIN IMMEDIATE")
+                if self._refuse_others(db):
+                    return
+                self.path.unlink()
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _prepare(self, db: sqlite3.Connection) -> bool:
         """Make the tables of a new gallery; whether an older format was taken over."""

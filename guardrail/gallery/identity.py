@@ -19,6 +19,9 @@ __all__ = ["Attestation", "Entry", "Identity", "ListName", "attestation", "ident
 ListName = Literal["protected", "consented"]
 # A face vector is of length one or some tens; squares of anything near this overflow.
 LONGEST = 1e6
+# Characters of a label or a reference, and of all purposes together. The texts of 1,024 people are written anew with
+# each of them.
+LONGEST_TEXT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Entry:
     Args:
         vectors: (pictures, dimension) float32, at least one.
         list: ``protected`` or ``consented``.
-        label, purposes: see `Identity`.
+        label, purposes: see `Identity`; at most `LONGEST_TEXT` characters, as `evidence` and `attested_by`.
         expires: with a time zone, and to come; ``None`` for no end.
         evidence, attested_by: see `Attestation`.
     """
@@ -154,11 +157,13 @@ def words(purposes: Iterable[str]) -> tuple[str, ...]:
     """Sorted. An empty word would cover every request that names no purpose; a bare word would become its letters.
 
     Raises:
-        GalleryError: a bare word, an empty one, or no word at all.
+        GalleryError: a bare word, an empty one, no word at all, or more than `LONGEST_TEXT` characters.
     """
     given = (purposes,) if isinstance(purposes, str) else tuple(purposes)
     if isinstance(purposes, str) or not all(isinstance(w, str) and w.strip() for w in given):
         raise GalleryError("purposes are a list of words, none of them empty; no purposes at all means any")
+    if sum(map(len, given)) > LONGEST_TEXT:
+        raise GalleryError(f"purposes have more than {LONGEST_TEXT:,} characters")
     return tuple(sorted(set(given)))
 
 
@@ -184,4 +189,6 @@ def rfc3339(seconds: int) -> str:
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise GalleryError(f"{what} is a text, not {type(value).__name__}")
+    if len(value) > LONGEST_TEXT:
+        raise GalleryError(f"{what} has more than {LONGEST_TEXT:,} characters; it is a reference, not the paper itself")
     return value

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from guardrail.gallery import people, vectors
 from guardrail.gallery.manifest import Embedding
-from guardrail.gallery.match import GalleryIndex, Roll
-from guardrail.gallery.sealed import View
+from guardrail.gallery.match import GalleryIndex
+from guardrail.gallery.roll import Roll
+from guardrail.gallery.sealed import DRAWN, View
 from guardrail.gallery.sketches import EXACT_ROWS, Finder, faiss_present
 
 __all__ = ["Loader"]
@@ -19,7 +20,6 @@ __all__ = ["Loader"]
 # A small gallery is read anew after every change; of a large one only what changed, until that is a quarter of it.
 SMALL_ROWS = 16_384
 CHANGED_SHARE = 0.25
-_EMPTY = GalleryIndex(np.zeros((0, 1), np.float32), np.zeros(0, np.intp), ())
 
 
 class Loader:
@@ -37,15 +37,17 @@ class Loader:
         Raises:
             GalleryError: what is read was changed by something else.
         """
-        embedding = view.manifest.embedders.get(self._embedder)
-        if embedding is None or not view.manifest.of(f"vectors/{embedding.number}"):
-            return _EMPTY, np.inf
         if self._gallery != view.manifest.gallery:
             self._parts, self._small, self._gallery = [], {}, view.manifest.gallery
+        roll, active, ends = self._people(view, now)
+        embedding = view.manifest.embedders.get(self._embedder)
+        if embedding is None or not view.manifest.of(f"vectors/{embedding.number}"):
+            self._parts = []
+            self._forget(view)
+            return _nobody(int((active & roll.protected).sum())), ends
         numbers = sorted(view.manifest.of(f"vectors/{embedding.number}"))
         self._read_vectors(view, embedding)
         whose = self._joined(view, f"owners/{embedding.number}", numbers, _owners)
-        roll, active, ends = self._people(view, now)
         order = np.argsort(roll.ids)
         owners = order[np.searchsorted(roll.ids, whose, sorter=order)].astype(np.int32)
         alive = np.flatnonzero(active[owners])
@@ -63,7 +65,8 @@ class Loader:
             found = self._joined(view, f"sketches/{embedding.number}", numbers, vectors.sketches)
             finder = Finder(made, found if len(alive) == len(found) else found[alive])
         self._forget(view)
-        return GalleryIndex(main, owner_at, kept, later, places, finder), ends
+        uncovered = int((active & roll.protected & ~used).sum())
+        return GalleryIndex(main, owner_at, kept, later, places, finder, uncovered), ends
 
     def _joined(self, view: View, kind: str, numbers: Sequence[int], decode: Callable[[bytes], Any]) -> NDArray[Any]:
         return np.concatenate([self._cached(view, kind, number, decode) for number in numbers])
@@ -76,7 +79,7 @@ class Loader:
         wanted = view.manifest.of(f"vectors/{embedding.number}")
         total = sum(rows for _, rows in wanted.values())
         main = self._parts[0][1] if self._parts else {}
-        stale = {n: entry for n, entry in wanted.items() if main.get(n, (-1,))[0] != entry[0]}
+        stale = {n: entry for n, entry in wanted.items() if not _known(main.get(n), entry[0])}
         changed = sum(rows for _, rows in stale.values())
         if not self._parts or total <= SMALL_ROWS or changed > CHANGED_SHARE * total:
             # The old matrix goes first, unless a search still holds it: there is room for one, not for two.
@@ -120,21 +123,32 @@ class Loader:
             places = np.array([sets.setdefault(words, len(sets)) for words in one.purposes], np.int32)
             columns.append(one.rows)
             purposes.append(places[one.rows["purposes"]])
-        rows = np.concatenate(columns)
+        rows = np.concatenate(columns) if columns else np.zeros(0, people.PEOPLE)
         open_ended = rows["expires"] == 0
         active = (rows["revoked"] == 0) & (open_ended | (rows["expires"] > now))
         ends = float(rows["expires"][active & ~open_ended].min(initial=np.iinfo(np.int64).max))
         ids = np.ascontiguousarray(rows["id"])
-        roll = Roll(ids, rows["protected"] == 1, np.concatenate(purposes), [frozenset(words) for words in sets])
+        covers = np.concatenate(purposes) if purposes else np.zeros(0, np.int32)
+        roll = Roll(ids, rows["protected"] == 1, covers, [frozenset(words) for words in sets])
         return roll, active, ends
 
     def _cached(self, view: View, kind: str, number: int, decode: Callable[[bytes], Any]) -> Any:
         version = view.manifest.of(kind)[number][0]
         known = self._small.get((kind, number))
-        if known is None or known[0] != version:
+        if known is None or not _known(known, version):
             known = (version, decode(view.get(kind, number)))
             self._small[kind, number] = known
         return known[1]
+
+
+def _known(read: tuple[Any, ...] | None, version: int) -> bool:
+    """Whether a block was read as it is. A version that is a count of changes names another block after a copy of the
+    file was put back."""
+    return read is not None and read[0] == version >= DRAWN
+
+
+def _nobody(uncovered: int) -> GalleryIndex:
+    return GalleryIndex(np.zeros((0, 1), np.float32), np.zeros(0, np.intp), (), uncovered=uncovered)
 
 
 def _owners(content: bytes) -> NDArray[np.uint64]:

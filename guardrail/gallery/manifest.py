@@ -3,7 +3,8 @@
 The manifest is one small text, encrypted and bound to the count of changes. It names each block with the version that
 was written last, and each block is encrypted with its place and version as associated data: so a block that was
 changed, moved, left out, added or taken from an older copy does not open, and neither reading nor writing has to look
-at the other blocks to know.
+at the other blocks to know. Each change draws a version of its own, so that one version names one content whatever
+copies of the file were put back in between, and what was read once need not be read again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Manifest:
         gallery: random name, 32 hex digits: blocks of another gallery under the same key do not fit.
         changes: how often it was written.
         embedders: by name.
-        blocks: kind → number → (version, rows); the version is the change that wrote the block.
+        blocks: kind → number → (version, rows); the version was drawn by the change that wrote the block.
     """
 
     gallery: str

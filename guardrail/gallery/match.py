@@ -2,33 +2,37 @@
 
 A false match in `protected` blocks somebody's harmless picture; a false match in `consented` would admit a picture of
 somebody who never agreed. So protection matches at the loose threshold of the embedder, consent only at a stricter one
-and with a margin over the next identity; and where both match, protection wins. All thresholds shrink with the size of
-their list (see `guardrail.gallery.threshold`).
+and with a margin over the next identity; and where both match, protection wins. Thresholds shrink with the size of
+their list, that of consent with either list (see `guardrail.gallery.threshold`). What a large protected list no longer
+claims is not thereby free to be admitted: while a protected identity is within the threshold of a pair, which does not
+shrink, no consent is sure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.errors import GalleryError
+from guardrail.gallery.roll import Entry, ListName, Roll
 from guardrail.gallery.sketches import Finder
 from guardrail.gallery.threshold import Scale, Thresholds, score, thresholds
 
-__all__ = ["GalleryIndex", "IdentityMatch", "Neighbour", "Roll", "Scale"]
+__all__ = ["GalleryIndex", "IdentityMatch", "Neighbour", "Scale"]
 
-ListName = Literal["protected", "consented"]
-Entry = tuple[str, ListName, frozenset[str]]
 Matrix = NDArray[np.float32]
 
 # Distances from a matrix product are off by some millionths of the squared lengths; what is nearer to the limit than
 # this share of them is computed again as a difference.
 ROUNDING = 1e-4
+# A protected identity that could be the person, if it is less than so many margins farther away than the consented one,
+# withholds the consent. Any within the threshold of a pair would, of 70 strangers, withhold every second true one.
+PROTECTED_MARGINS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,9 @@ class IdentityMatch:
     Args:
         match: 0..1, 0.5 at the threshold in force; 0 for an empty gallery.
         gallery: which list it is on, ``none`` below the threshold.
-        consent: ``yes`` for a sure match with a consent that covers the purpose; ``no`` for a protected identity or a
-            consent that does not cover it; ``unknown`` otherwise.
+        consent: ``yes`` for a sure match with a consent that covers the purpose, and nobody protected as near as two
+            pictures of one person are; ``no`` for a protected identity or a consent that does not cover the purpose;
+            ``unknown`` otherwise.
         identity: id of the identity, empty for ``none``.
     """
 
@@ -61,50 +66,6 @@ class Neighbour:
 _NOBODY = IdentityMatch(0.0, "none", "unknown")
 
 
-class Roll(Sequence[Entry]):
-    """(id, list, purposes) of each identity, in columns: a million of them take 13 MB.
-
-    Args:
-        ids: (n,) uint64; an id is written in 16 hex digits.
-        protected: (n,) bool.
-        purposes: (n,) index into `sets`.
-        sets: purposes; an empty set means any.
-    """
-
-    def __init__(
-        self,
-        ids: NDArray[np.uint64],
-        protected: NDArray[np.bool_],
-        purposes: NDArray[np.integer[Any]],
-        sets: Sequence[frozenset[str]],
-    ) -> None:
-        self.ids, self.protected, self.purposes, self.sets = ids, protected, purposes, sets
-        self.count_protected = int(protected.sum())
-
-    @classmethod
-    def of(cls, entries: Iterable[Entry]) -> Roll:
-        given = list(entries)
-        return cls(
-            np.array([int(name, 16) for name, _, _ in given], np.uint64),
-            np.array([kind == "protected" for _, kind, _ in given], np.bool_),
-            np.arange(len(given)),
-            [frozenset(purposes) for _, _, purposes in given],
-        )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @overload
-    def __getitem__(self, at: int) -> Entry: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[Entry]: ...
-    def __getitem__(self, at: int | slice) -> Entry | list[Entry]:
-        if isinstance(at, slice):
-            return [self[i] for i in range(*at.indices(len(self)))]
-        kind: ListName = "protected" if self.protected[at] else "consented"
-        return f"{int(self.ids[at]):016x}", kind, self.sets[self.purposes[at]]
-
-
 @dataclass(frozen=True, eq=False)
 class GalleryIndex:
     """The vectors of one embedder, in memory.
@@ -116,6 +77,7 @@ class GalleryIndex:
         later: rows that were enrolled since `main` was read; of the same dimension.
         rows: numbers of the rows that count; all by default.
         finder: knows which of `rows` are worth comparing; all by default.
+        uncovered: active protected identities without a vector of this embedder: nothing here finds them.
     """
 
     main: Matrix
@@ -124,6 +86,7 @@ class GalleryIndex:
     later: Matrix | None = None
     rows: NDArray[np.integer[Any]] | None = None
     finder: Finder | None = None
+    uncovered: int = 0
 
     def __len__(self) -> int:
         return len(self.identities)
@@ -152,7 +115,8 @@ class GalleryIndex:
         if not self._usable(probe):
             return _NOBODY
         limits = self.thresholds(scale)
-        people, nearest = self._nearest(probe, limits.reach)
+        # Where everybody is compared anyway, looking farther costs nothing; with sketches only a consent asks for it.
+        people, nearest = self._nearest(probe, limits.reach if self.finder else max(limits.reach, limits.pair))
         kinds = self._roll.protected[people]
         if kinds.any():
             best = int(nearest[kinds].argmin())
@@ -170,7 +134,9 @@ class GalleryIndex:
         name, _, purposes = self._roll[int(people[best])]
         near = score(scale, distance, limits.same)
         runner_up = float(np.delete(nearest, best).min(initial=np.inf))
-        if distance > limits.consent or runner_up < distance + limits.margin:
+        doubtful = distance > limits.consent or runner_up < distance + limits.margin
+        rival = min(limits.pair, distance + PROTECTED_MARGINS * limits.margin)
+        if doubtful or (nearest[kinds] <= rival).any() or self._sketched_protected(probe, rival):
             return IdentityMatch(near, "consented", "unknown", name)
         covered = not purposes or purpose in purposes
         return IdentityMatch(near, "consented", "yes" if covered else "no", name)
@@ -184,13 +150,15 @@ class GalleryIndex:
         if not self._usable(probe):
             return []
         limits = self.thresholds(scale)
-        people, nearest = self._nearest(probe, limits.reach)
-        found = []
-        for at in np.argsort(nearest, kind="stable"):
-            name, kind, _ = self._roll[int(people[at])]
-            if nearest[at] <= (limits.protect if kind == "protected" else limits.same):
-                found.append(Neighbour(name, kind, float(nearest[at])))
-        return found
+        return self._neighbours(probe, limits.protect, limits.same)
+
+    def within(self, probe: Matrix, distance: float) -> list[Neighbour]:
+        """Everybody within a distance, nearest first. Compares with everybody: sketches may miss one in some hundreds.
+
+        Raises:
+            GalleryError: as `match`.
+        """
+        return replace(self, finder=None)._neighbours(probe, distance, distance) if self._usable(probe) else []
 
     def nearest(self, probe: Matrix) -> str:
         """Id of the identity whose picture is nearest, however far away it is; empty where nobody is enrolled.
@@ -206,6 +174,26 @@ class GalleryIndex:
         return self._roll[int(people[distances.argmin()])][0]
 
     # ---- distances
+
+    def _neighbours(self, probe: Matrix, protect: float, same: float) -> list[Neighbour]:
+        people, nearest = self._nearest(probe, max(protect, same))
+        found = []
+        for at in np.argsort(nearest, kind="stable"):
+            name, kind, _ = self._roll[int(people[at])]
+            if nearest[at] <= (protect if kind == "protected" else same):
+                found.append(Neighbour(name, kind, float(nearest[at])))
+        return found
+
+    def _sketched_protected(self, probe: Matrix, distance: float) -> bool:
+        """Whether anybody protected is within a distance at which sketches tell little.
+
+        Only those are compared that are nearest by their bits.
+        """
+        if self.finder is None:
+            return False
+        rows = self._rows[self.finder.nearest(probe, distance)]
+        rows = self._closest(self.finder, rows[self._roll.protected[self.owners[rows]]], probe, distance)
+        return bool((np.linalg.norm(self._take(rows) - probe, axis=1) <= distance).any())
 
     def _usable(self, probe: Matrix) -> bool:
         if not np.isfinite(probe).all():

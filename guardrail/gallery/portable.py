@@ -2,8 +2,8 @@
 
 Layout: a magic line, the length of a JSON header, the header (how the key is made), then chunks. Each chunk is
 encrypted with AES-256-GCM under a key that only this file has, bound to the header and to its number, so that none can
-be changed, moved or left out; the last one says that it is the last. With a passphrase the key comes from scrypt (RFC
-7914), with a key of the keyring from HKDF.
+be changed, moved or left out; the last one says that it is the last. Where the key comes from: see
+`guardrail.gallery.lock`.
 """
 
 from __future__ import annotations
@@ -23,60 +23,15 @@ import numpy as np
 from guardrail.errors import GalleryError
 from guardrail.gallery import people, vectors
 from guardrail.gallery.identity import usable
+from guardrail.gallery.lock import MAGIC, Lock, read_header
 from guardrail.gallery.sealed import Change, View
 
-__all__ = ["Imported", "Lock", "read_export", "write_export"]
+__all__ = ["Imported", "read_export", "write_export"]
 
-MAGIC = b"guardrail gallery export 1\n"
 NONCE_BYTES = 12
-# OWASP's figures for interactive use (2023): 128 MB and some tenths of a second for each guess.
-SCRYPT = {"n": 2**17, "r": 8, "p": 1}
+TAG_BYTES = 16
+# Sealed. More than a reader should hold in memory at once comes from no writer of ours.
 LARGEST_CHUNK = 2**26
-LARGEST_HEADER = 4096
-SHORTEST_PASSPHRASE = 12
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Lock:
-    """What opens an export: a passphrase, or a key by its name.
-
-    Raises:
-        GalleryError: neither, both, a passphrase under 12 characters, or a key that has not 32 bytes.
-    """
-
-    passphrase: str = ""
-    key: bytes = b""
-    key_id: str = ""
-
-    def __post_init__(self) -> None:
-        if bool(self.passphrase) == bool(self.key):
-            raise GalleryError("an export is locked with a passphrase or with a key")
-        if self.passphrase and len(self.passphrase) < SHORTEST_PASSPHRASE:
-            raise GalleryError(f"a passphrase has at least {SHORTEST_PASSPHRASE} characters: faces cannot be changed")
-        if self.key and len(self.key) != 32:
-            raise GalleryError("a key has 32 bytes")
-
-    def header(self) -> dict[str, Any]:
-        salt = secrets.token_hex(16)
-        return {"salt": salt, "scrypt": SCRYPT} if self.passphrase else {"salt": salt, "key_id": self.key_id}
-
-    def cipher(self, header: dict[str, Any]) -> Any:
-        """The cipher of the file with this header."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
-        salt = bytes.fromhex(header["salt"])
-        if "scrypt" not in header:
-            if not self.key:
-                raise GalleryError(f"this export was locked with key {header.get('key_id')}, not with a passphrase")
-            return AESGCM(HKDF(SHA256(), 32, salt=salt, info=b"guardrail gallery export").derive(self.key))
-        if not self.passphrase:
-            raise GalleryError("this export was locked with a passphrase, not with a key")
-        if header["scrypt"] != SCRYPT:
-            raise GalleryError("this export was written by a newer guardrail; update this one")
-        return AESGCM(Scrypt(salt, 32, **SCRYPT).derive(self.passphrase.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +53,18 @@ def write_export(view: View, out: Path, lock: Lock) -> int:
     """Write everything into a new file that only its owner can read; how many identities there are.
 
     Raises:
-        GalleryError: the file is there already or cannot be written, or the gallery was changed by something else.
+        GalleryError: the file is there already or cannot be written, an entry is too large for an export, or the
+            gallery was changed by something else.
     """
-    count = 0
+    count = pieces = 0
     with _new_file(out) as file:
         header = json.dumps(lock.header()).encode()
         file.write(MAGIC + len(header).to_bytes(4, "little") + header)
         cipher, bound = lock.cipher(json.loads(header)), hashlib.sha256(header).hexdigest()
-        number = 0
-        for number, (content, found) in enumerate(_contents(view)):
-            count += found
-            _write_chunk(file, cipher, bound, number, content)
-        _write_chunk(file, cipher, bound, number + 1, _chunk({"end": count}))
+        for content, found in _contents(view):
+            _write_chunk(file, cipher, bound, pieces, content)
+            count, pieces = count + found, pieces + 1
+        _write_chunk(file, cipher, bound, pieces, _chunk({"end": count}))
     return count
 
 
@@ -119,9 +74,26 @@ def read_export(change: Change, source: Path, lock: Lock, now: int) -> Imported:
     Raises:
         GalleryError: no export, damaged, cut off, locked otherwise, or vectors of another length than those here.
     """
+    with _reading(source, lock) as chunks:
+        return _take_in(change, chunks, now)
+
+
+def require_export(source: Path, lock: Lock) -> None:
+    """Reads an export to its end, and takes nothing in.
+
+    Raises:
+        GalleryError: no export, damaged, cut off, or locked otherwise.
+    """
+    with _reading(source, lock) as chunks:
+        for _ in chunks:
+            pass
+
+
+@contextmanager
+def _reading(source: Path, lock: Lock) -> Iterator[Iterator[tuple[dict[str, Any], bytes]]]:
     try:
         with source.open("rb") as file:
-            return _take_in(change, _chunks(file, lock, source), now)
+            yield _chunks(file, lock, source)
     except OSError as error:
         raise GalleryError(f"{source} cannot be read: {error.strerror or type(error).__name__}") from None
     except (ValueError, KeyError, TypeError, IndexError):
@@ -133,7 +105,7 @@ def _contents(view: View) -> Iterator[tuple[bytes, int]]:
         notes = people.details(view, number)
         persons = [block.person(i, notes) for i in range(len(block.rows))]
         rows = [[p.columns[name].item() for name in _COLUMNS] + [p.purposes, p.details] for p in persons]
-        yield _chunk({"people": rows}), len(rows)
+        yield from _people_chunks(rows)
     for name, embedding in view.manifest.embedders.items():
         for number, owners in vectors.owners_of(view, embedding):
             matrix = vectors.read(view, embedding, number)
@@ -141,6 +113,17 @@ def _contents(view: View) -> Iterator[tuple[bytes, int]]:
 
 
 _COLUMNS = ("id", "created", "expires", "revoked", "protected")
+
+
+def _people_chunks(rows: list[Any]) -> Iterator[tuple[bytes, int]]:
+    """As few as hold them: many renewals and long labels of a block's people can be more than one."""
+    content = _chunk({"people": rows})
+    if len(rows) < 2 or len(content) <= LARGEST_CHUNK - NONCE_BYTES - TAG_BYTES:
+        yield content, len(rows)
+        return
+    half = len(rows) // 2
+    yield from _people_chunks(rows[:half])
+    yield from _people_chunks(rows[half:])
 
 
 def _take_in(change: Change, chunks: Iterator[tuple[dict[str, Any], bytes]], now: int) -> Imported:
@@ -193,19 +176,19 @@ def _chunk(header: dict[str, Any], content: bytes = b"") -> bytes:
 def _write_chunk(file: IO[bytes], cipher: Any, bound: str, number: int, content: bytes) -> None:
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = nonce + cipher.encrypt(nonce, content, f"{bound} {number}".encode())
+    if len(sealed) > LARGEST_CHUNK:
+        raise GalleryError("an entry of this gallery is too large for an export: delete it, and enrol the person anew")
     file.write(len(sealed).to_bytes(4, "little") + sealed)
 
 
 def _chunks(file: IO[bytes], lock: Lock, source: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
     from cryptography.exceptions import InvalidTag
 
-    if file.read(len(MAGIC)) != MAGIC:
-        raise ValueError
-    header = _exactly(file, LARGEST_HEADER)
+    header = read_header(file)
     cipher, bound = lock.cipher(json.loads(header)), hashlib.sha256(header).hexdigest()
     number = 0
     while True:
-        sealed = _exactly(file, LARGEST_CHUNK)
+        sealed = _exactly(file)
         try:
             content = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], f"{bound} {number}".encode())
         except InvalidTag:
@@ -220,10 +203,10 @@ def _chunks(file: IO[bytes], lock: Lock, source: Path) -> Iterator[tuple[dict[st
         number += 1
 
 
-def _exactly(file: IO[bytes], most: int) -> bytes:
+def _exactly(file: IO[bytes]) -> bytes:
     """A piece with its length in front."""
     length = int.from_bytes(file.read(4), "little")
-    if not NONCE_BYTES <= length <= most:
+    if not NONCE_BYTES <= length <= LARGEST_CHUNK:
         raise ValueError
     piece = file.read(length)
     if len(piece) != length:

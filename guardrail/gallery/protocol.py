@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +29,17 @@ class GalleryStore(Protocol):
         expires: dt.datetime | None = None,
         evidence: str = "",
         attested_by: str = "",
-    ) -> Identity: ...
+        check: Callable[[GalleryIndex], None] | None = None,
+    ) -> Identity:
+        """Add an identity with one vector per picture.
+
+        `check` is called with the index of this embedder as it stands within the write, before anything is added;
+        what it raises leaves everything as it was. Nobody else may write between the two.
+        """
+        ...
+
     def revoke(self, identity: str) -> Identity: ...
     def identities(self) -> Sequence[Identity]: ...
-    def index(self, embedder: str) -> GalleryIndex: ...
+    def index(self, embedder: str) -> GalleryIndex:
+        """What is active now; its `uncovered` counts whom this embedder cannot find."""
+        ...

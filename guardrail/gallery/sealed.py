@@ -8,19 +8,33 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from guardrail.errors import GalleryError
 from guardrail.gallery.manifest import Manifest
 
-__all__ = ["BLOCK_ROWS", "FORMAT", "NONCE_BYTES", "TAG_BYTES", "Change", "State", "View", "opened", "sealed_as"]
+__all__ = [
+    "BLOCK_ROWS",
+    "DRAWN",
+    "FORMAT",
+    "NONCE_BYTES",
+    "TAG_BYTES",
+    "Change",
+    "State",
+    "View",
+    "opened",
+    "sealed_as",
+]
 
 FORMAT = 2
 # Half a megabyte of 128 numbers a row: what one enrolment writes anew. A thousand blocks hold a million rows.
 BLOCK_ROWS = 1024
 NONCE_BYTES = 12
 TAG_BYTES = 16
+# Versions from here on were drawn at random; lower ones are counts of changes, as they were written before.
+DRAWN = 2**62
 
 
 class State(NamedTuple):
@@ -70,12 +84,17 @@ class View:
 class Change(View):
     """A write that goes on: what it reads is what it wrote so far."""
 
+    @cached_property
+    def version(self) -> int:
+        """Of the blocks that this change writes. Not a count: after a copy was put back the next change would have the
+        count of one that is known, and a block of either history would pass for that of the other."""
+        return DRAWN + secrets.randbelow(DRAWN)
+
     def put(self, kind: str, number: int, content: bytes, rows: int) -> None:
         """Write a block anew, or another one."""
-        version = self.manifest.changes + 1
-        sealed = _seal(self._cipher, content, _place(self.manifest.gallery, kind, number, version))
+        sealed = _seal(self._cipher, content, _place(self.manifest.gallery, kind, number, self.version))
         self._db.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)", (kind, number, sealed))
-        self.manifest.blocks.setdefault(kind, {})[number] = (version, rows)
+        self.manifest.blocks.setdefault(kind, {})[number] = (self.version, rows)
 
     def drop(self, kind: str, number: int) -> None:
         self._db.execute("DELETE FROM blocks WHERE kind = ? AND number = ?", (kind, number))

@@ -78,8 +78,10 @@ class Projection:
     def most_bits(self, probe: Matrix, reach: float) -> int | None:
         """In how many bits a face within `reach` of the probe differs at most; ``None`` where nearly all would be let
         through."""
-        if _bits(self.length, self.length, reach) > LOOSE:
-            return None
+        return None if _bits(self.length, self.length, reach) > LOOSE else self.bits_within(probe, reach)
+
+    def bits_within(self, probe: Matrix, reach: float) -> int:
+        """The same, however many that lets through."""
         length = float(np.linalg.norm(probe - self.middle))
         # A face as long as most are; near the middle one no longer than the probe, for which the angle is wider.
         return int(_bits(length, min(length, self.length), reach))
@@ -129,8 +131,14 @@ class Finder:
     def near(self, probe: Matrix, reach: float) -> NDArray[np.int64] | None:
         """Which rows may be within `reach` of the probe, and at least one; ``None`` where it is no use to ask."""
         bits = self._projection.most_bits(probe, reach)
-        if bits is None:
-            return None
+        return None if bits is None else self._rows(probe, bits)
+
+    def nearest(self, probe: Matrix, reach: float) -> NDArray[np.int64]:
+        """As `near`, also where it is little use: then those only that are nearest by their bits."""
+        return self._rows(probe, self._projection.bits_within(probe, reach))
+
+    def _rows(self, probe: Matrix, bits: int) -> NDArray[np.int64]:
+        """Rows within so many bits: at least one, and not many more than `MOST_ROWS`, the nearest of them."""
         sketch = self._projection.sketches(probe[None])
         with self._one_thread():
             (sampled,), _ = self._sample.search(sketch, min(self._sample.ntotal, MOST_ROWS // SAMPLED))

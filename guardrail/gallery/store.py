@@ -8,8 +8,7 @@ answer. Each vector knows the embedder that made it; vectors of different embedd
 from __future__ import annotations
 
 import datetime as dt
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,11 +20,12 @@ from guardrail.errors import GalleryError
 from guardrail.gallery import people, vectors
 from guardrail.gallery.file import GalleryFile
 from guardrail.gallery.identity import Entry, Identity, ListName, attestation, identity_of, until, usable, words
-from guardrail.gallery.loading import Loader
+from guardrail.gallery.indexes import Indexes
+from guardrail.gallery.lock import Lock
 from guardrail.gallery.match import GalleryIndex
-from guardrail.gallery.portable import Imported, Lock, read_export, write_export
-from guardrail.gallery.sealed import Change, State, View
-from guardrail.gallery.statistics import Statistics, count
+from guardrail.gallery.portable import Imported, read_export, write_export
+from guardrail.gallery.sealed import Change, View
+from guardrail.gallery.statistics import Statistics, count, uncovered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +50,7 @@ class Gallery:
     def __init__(self, path: Path, *, key: bytes, key_id: str, older: Mapping[str, bytes] | None = None) -> None:
         self.path = path
         self._file = GalleryFile(path, {key_id: key, **{k: v for k, v in (older or {}).items() if k != key_id}})
-        self._lock = threading.Lock()
-        self._loaders: dict[str, Loader] = {}
-        self._indexes: dict[str, tuple[State, float, GalleryIndex]] = {}
+        self._indexes = Indexes(self._file)
 
     # ---- who is in it
 
@@ -67,19 +65,29 @@ class Gallery:
         expires: dt.datetime | None = None,
         evidence: str = "",
         attested_by: str = "",
+        check: Callable[[GalleryIndex], None] | None = None,
     ) -> Identity:
         """Add an identity with one vector per picture.
 
+        Args:
+            check: see `enrol_many`.
+
         Raises:
             GalleryError: no vectors, vectors that say nothing (not finite, zero) or are of another length than those
-                of the same embedder, an empty purpose, an `expires` that is over or has no time zone, or the file
-                cannot be written.
+                of the same embedder, an empty purpose, a text of more than 4,096 characters, an `expires` that is over
+                or has no time zone, or the file cannot be written.
         """
         entry = Entry(vectors, list, label, purposes, expires, evidence, attested_by)
-        return self.enrol_many([entry], embedder=embedder)[0]
+        return self.enrol_many([entry], embedder=embedder, check=check)[0]
 
-    def enrol_many(self, entries: Sequence[Entry], *, embedder: str) -> tuple[Identity, ...]:
+    def enrol_many(
+        self, entries: Sequence[Entry], *, embedder: str, check: Callable[[GalleryIndex], None] | None = None
+    ) -> tuple[Identity, ...]:
         """Add several identities in one write: all of them, or none.
+
+        Args:
+            check: called with the index of this embedder as it stands within the write, before anything is added;
+                what it raises leaves everything as it was, and nobody writes between the two. It cannot write itself.
 
         Raises:
             GalleryError: as `enrol`.
@@ -93,6 +101,8 @@ class Gallery:
             return ()
         owners = np.repeat(np.array([p.columns["id"] for p in persons], np.uint64), [len(m) for m in matrices])
         with self._file.writing() as change:
+            if check is not None:
+                check(self._indexes.of(change, embedder, int(now.timestamp())))
             people.add(change, persons)
             vectors.append(change, embedder, owners, np.concatenate(matrices))
         return tuple(identity_of(person, (embedder,)) for person in persons)
@@ -105,14 +115,20 @@ class Gallery:
         embedder: str,
         evidence: str = "",
         attested_by: str = "",
+        check: Callable[[GalleryIndex], None] | None = None,
     ) -> Identity:
         """Add vectors of one more picture each to an identity, of an embedder that it had or of another one.
+
+        Args:
+            check: see `enrol_many`.
 
         Raises:
             GalleryError: no such identity, a revoked one, or as `enrol`.
         """
         rows, now = usable(more), _now()
         with self._changing(identity, "pictures", now, attested_by, evidence) as (change, number, _):
+            if check is not None:
+                check(self._indexes.of(change, embedder, int(now.timestamp())))
             vectors.append(change, embedder, np.full(len(rows), number, np.uint64), rows)
         return self.identity(identity)
 
@@ -218,19 +234,17 @@ class Gallery:
         Raises:
             GalleryError: the file cannot be read, or was changed by something else.
         """
-        now = int(_now().timestamp())
-        with self._lock:
-            known = self._indexes.get(embedder)
-            if known is not None and known[0] == self._file.state() and now < known[1]:
-                return known[2]
-            # Let go of it before the next one is read: there may be room for one only.
-            known = None
-            self._indexes.pop(embedder, None)
-            with self._file.reading() as view:
-                loader = self._loaders.setdefault(embedder, Loader(embedder))
-                index, ends = loader.index(view, now)
-                self._indexes[embedder] = (view.state, ends, index)
-            return index
+        return self._indexes.latest(embedder, int(_now().timestamp()))
+
+    def uncovered(self, embedder: str) -> int:
+        """How many active protected identities have no vector of this embedder: a guard with it does not know them.
+        The same as `GalleryIndex.uncovered`, without reading a vector.
+
+        Raises:
+            GalleryError: the file cannot be read, or was changed by something else.
+        """
+        with self._file.reading() as view:
+            return uncovered(view, embedder, int(_now().timestamp()))
 
     # ---- the whole
 

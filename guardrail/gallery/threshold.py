@@ -8,7 +8,9 @@ Which distance has that rate is read from what was measured with the embedder: p
 straight lines over the normal quantile of the rate, on which distances of unrelated faces are close to a line. Beyond
 the rarest measured rate the two lists differ. Protection stops there: a threshold that nobody measured could shrink
 until it protects nobody, so false blocks are let grow, and `Thresholds.expected` says how many. Consent goes on along
-the line: the worst that comes of it is a consent that is not recognised.
+the line: the worst that comes of it is a consent that is not recognised. It is never looser than protection, however
+the lists differ in size, and never counts within the unshrunk threshold of somebody protected (`Thresholds.pair`): a
+list that grows makes no picture of those on it admissible.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class Thresholds:
         consent: distance up to which that consent counts.
         margin: by how much the next identity must be farther away for that.
         expected: false matches with the protected list in one search, at `protect`; ``nan`` where no rates are known.
+        pair: distance up to which two pictures are taken for one person, whatever the size of the lists. No consent
+            counts while a protected identity is within it and hardly farther away than the consented one.
     """
 
     protect: float
@@ -61,10 +65,12 @@ class Thresholds:
     consent: float
     margin: float
     expected: float
+    pair: float
 
     @property
     def reach(self) -> float:
-        """Beyond this distance no identity makes a difference to the answer."""
+        """Beyond this distance no identity makes a difference, but that a protected one within `pair` withholds a
+        consent."""
         return max(self.protect, self.same, self.consent + self.margin)
 
 
@@ -90,14 +96,14 @@ def _thresholds(
     consented: int,
 ) -> Thresholds:
     if not points:
-        return Thresholds(same, same, consent, margin, float("nan"))
+        return Thresholds(same, same, min(consent, same), margin, float("nan"), same)
     _check(points)
     floor = points[0][1]
     protect = min(same, max(floor, _distance(points, PROTECT_RATE / max(1, protected))))
     found = min(same, max(floor, _distance(points, PROTECT_RATE / max(1, consented))))
     # A distance under zero is one that no face has: nobody is admitted by a list that large.
-    sure = min(consent, found, _distance(points, CONSENT_RATE / max(1, consented)))
-    return Thresholds(protect, found, sure, margin, protected * _rate(points, protect))
+    sure = min(consent, found, protect, _distance(points, CONSENT_RATE / max(1, consented)))
+    return Thresholds(protect, found, sure, margin, protected * _rate(points, protect), same)
 
 
 def _check(points: Sequence[tuple[float, float]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from guardrail.actions import action_kinds
 from guardrail.audit import AuditLog
+from guardrail.audit.keyed import key_id_of
 from guardrail.checks.base import Check, CheckSettings, NudityModel, PromptModel, RealnessModel
 from guardrail.checks.registry import Declared, Unavailable, construct, vocabulary
 from guardrail.errors import ConfigurationError, SignalUnavailable
@@ -216,7 +217,10 @@ def open_audit(audit: Any, keyring: Keyring) -> AuditLog | None:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(f"no folder for the record {path} can be made: {error.strerror}") from None
-        return AuditLog(path, key=keyring.derive("audit"), key_id=keyring.active)
+        # A log has one key for life: after a rotation it goes on under that, as long as it is on the ring.
+        own = key_id_of(path)
+        name = own if own in keyring.ids else keyring.active
+        return AuditLog(path, key=keyring.derive("audit", key=name), key_id=name)
     if audit is None or isinstance(audit, AuditLog):
         return audit
     raise ConfigurationError(f'audit is "auto", a path, an AuditLog or None, not {type(audit).__name__}')

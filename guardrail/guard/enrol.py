@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from guardrail.checks.image.backends.base import DetectedFace, FaceDetector
 from guardrail.errors import GalleryError
-from guardrail.gallery import Gallery, GalleryStore, Identity
+from guardrail.gallery import Gallery, GalleryIndex, GalleryStore, Identity
 from guardrail.guard.conflicts import find_conflicts, refuse
 from guardrail.guard.portrait import SMALLEST_FACE_PIXELS, fault
 from guardrail.media import Limits
@@ -45,6 +45,7 @@ def enrol(
     evidence: str = "",
     attested_by: str = "",
     accept: Collection[str] = (),
+    names: Sequence[str] = (),
     limits: Limits | None = None,
 ) -> Identity:
     """Enrol one person from one or more photographs (three or more from different days match best).
@@ -54,6 +55,8 @@ def enrol(
         photos: paths, bytes, PIL images, arrays or tensors; each must show one person.
         evidence, attested_by: what shows the consent, and who says so (see `guardrail.gallery.Attestation`).
         accept: ids of enrolled identities that look the same and are somebody else, twins for example.
+        names: what errors call the photographs, for whoever named them; by default their numbers, since the name of a
+            file can be somebody's.
 
     Raises:
         GalleryConflict: the face is enrolled already, or is protected while a consent is asked for.
@@ -61,9 +64,13 @@ def enrol(
             people.
         InputError: a photo cannot be read.
     """
-    vectors = read_photos(faces, photos, limits=limits)
-    index = gallery.index(faces.embedder.name)
-    refuse(find_conflicts(index, vectors, faces.embedder.scale, list=list), accept)
+    vectors = read_photos(faces, photos, names=names, limits=limits)
+
+    def unknown(index: GalleryIndex) -> None:
+        refuse(find_conflicts(index, vectors, faces.embedder.scale, list=list), accept)
+
+    # Looked at before the gallery is locked, which leaves little to be read anew while it is.
+    unknown(gallery.index(faces.embedder.name))
     return gallery.enrol(
         vectors,
         embedder=faces.embedder.name,
@@ -73,6 +80,7 @@ def enrol(
         expires=expires,
         evidence=evidence,
         attested_by=attested_by,
+        check=unknown,
     )
 
 
@@ -85,6 +93,7 @@ def add_photos(
     evidence: str = "",
     attested_by: str = "",
     accept: Collection[str] = (),
+    names: Sequence[str] = (),
     limits: Limits | None = None,
 ) -> Identity:
     """Add photographs of a person who is enrolled.
@@ -98,7 +107,7 @@ def add_photos(
             `enrol`.
     """
     known = gallery.identity(identity)
-    vectors = read_photos(faces, photos, limits=limits)
+    vectors = read_photos(faces, photos, names=names, limits=limits)
     enrolled = gallery.vectors(identity, faces.embedder.name)
     if not len(enrolled) and not attested_by:
         raise GalleryError(
@@ -107,14 +116,19 @@ def add_photos(
         )
     if len(enrolled) and float(_apart(vectors, enrolled).min(axis=1).max()) > faces.embedder.scale.same:
         raise GalleryError(f"the photographs do not look like {identity} to the embedder")
-    index = gallery.index(faces.embedder.name)
-    refuse(find_conflicts(index, vectors, faces.embedder.scale, list=known.list, besides=[identity]), accept)
+
+    def unknown(index: GalleryIndex) -> None:
+        refuse(find_conflicts(index, vectors, faces.embedder.scale, list=known.list, besides=[identity]), accept)
+
+    unknown(gallery.index(faces.embedder.name))
     return gallery.add_pictures(
-        identity, vectors, embedder=faces.embedder.name, evidence=evidence, attested_by=attested_by
+        identity, vectors, embedder=faces.embedder.name, evidence=evidence, attested_by=attested_by, check=unknown
     )
 
 
-def read_photos(faces: Faces, photos: Sequence[Any], *, limits: Limits | None = None) -> NDArray[np.float32]:
+def read_photos(
+    faces: Faces, photos: Sequence[Any], *, names: Sequence[str] = (), limits: Limits | None = None
+) -> NDArray[np.float32]:
     """One vector per photograph, all of one person and each of a face that is good enough.
 
     Raises:
@@ -125,12 +139,13 @@ def read_photos(faces: Faces, photos: Sequence[Any], *, limits: Limits | None = 
     if not photos:
         raise GalleryError("give at least one photograph")
     found = []
-    for number, photo in enumerate(photos, 1):
-        (frame,) = read_image(photo, limits=limits).frames[:1]
+    names = names or [f"photograph {number}" for number in range(1, len(photos) + 1)]
+    for name, photo in zip(names, photos, strict=True):
+        (frame,) = read_image(photo, argument=name, limits=limits).frames[:1]
         pixels = np.ascontiguousarray(frame[..., :3])
-        face = _only_face(faces.detector.detect(pixels), number)
+        face = _only_face(faces.detector.detect(pixels), name)
         if wrong := fault(pixels, face):
-            raise GalleryError(f"the face in photograph {number} {wrong}")
+            raise GalleryError(f"the face in {name} {wrong}")
         found.append(faces.vectors(pixels, [face])[0])
     stacked = np.stack(found)
     if not np.isfinite(stacked).all():
@@ -147,11 +162,11 @@ def _apart(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np
     return distances
 
 
-def _only_face(found: Sequence[DetectedFace], number: int) -> DetectedFace:
+def _only_face(found: Sequence[DetectedFace], name: str) -> DetectedFace:
     if not found:
-        raise GalleryError(f"no face was found in photograph {number}")
+        raise GalleryError(f"no face was found in {name}")
     by_size = sorted(found, key=lambda f: f.box[2] * f.box[3], reverse=True)
     largest = by_size[0]
     if len(by_size) > 1 and by_size[1].box[2] > BACKGROUND * largest.box[2]:
-        raise GalleryError(f"photograph {number} shows several people; crop it to the one to enrol")
+        raise GalleryError(f"{name} shows several people; crop it to the one to enrol")
     return largest

@@ -243,18 +243,20 @@ class Guard:
         texts += [TextInput(negative_prompt, "negative_prompt", negative=True)] if negative_prompt is not None else []
         session = self.session()
         pictures: list[ImageInput] = []
-        fault: InputError | None = None
+        faults: list[tuple[InputError, str]] = []
         given = [("image", i, Role.REFERENCE, image) for i, image in enumerate(images)]
         given += [("mask_image", i, Role.MASK, mask) for i, mask in enumerate(masks)]
         for argument, index, role, image in given:
             try:
                 pictures.append(read_image(image, argument=argument, index=index, role=role, limits=self.limits))
             except InputError as error:
-                fault = fault or error
+                several = len(images if role is Role.REFERENCE else masks) > 1
+                faults.append((error, f"number {index + 1}" if several else ""))
         session.open([Request(tuple(texts), tuple(pictures), context=self.current_context())])
         (item,) = session.items
-        if fault is not None and not item.blocked:
-            session.refuse(item, fault)
+        if not item.blocked:
+            for fault, which in faults:
+                session.refuse(item, fault, Stage.REFERENCE, which)
         session.judge_inputs()
         return self._close(session, item)
 
@@ -283,7 +285,7 @@ class Guard:
         try:
             picture = read_image(image, role=role, limits=self.limits)
         except InputError as error:
-            session.refuse(item, error)
+            session.refuse(item, error, stage)
         if item.blocked:
             return self._close(session, item)
         if stage is Stage.STEP:

@@ -33,7 +33,9 @@ NOTES = frozenset({"guide", "regenerate"})
 
 @runtime_checkable
 class _Recogniser(Protocol):
-    def recognisable(self, before: Frame, after: Frame, region: Region) -> bool: ...
+    def recognisable(self, before: Frame, after: Frame, region: Region) -> bool:
+        """Whether anybody can tell the face of `region` in any rendering of `after`, (H, W, 3 or 4) as `before`."""
+        ...
 
 
 class Judge:
@@ -222,9 +224,10 @@ def _refused(cause: str, stage: Stage) -> Verdict:
 
 
 def _pixels(request: Request, stage: Stage, region: Region) -> Frame:
+    """With its transparency: a face may be drawn in that alone."""
     image = request.media(stage)[region.image]
     assert isinstance(image, ImageInput)
-    return image.frames[region.frame][..., :3]
+    return image.frames[region.frame]
 
 
 def _with_changes(request: Request, planned: Sequence[Alteration], stage: Stage) -> Request:

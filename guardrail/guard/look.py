@@ -19,6 +19,9 @@ from guardrail.signals import Stage
 
 __all__ = ["Looked", "described", "labelled", "look"]
 
+# Share by which the aspect of a mask may differ from that of its picture.
+SHAPES_DIFFER = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -29,6 +32,7 @@ class Looked:
             an edit reaches.
         fault: why it could not be read; then there is nothing else.
         failures: check name → why it could not look, the same for all images of a request.
+        notes: how something that came with the image was read.
     """
 
     index: int
@@ -36,6 +40,17 @@ class Looked:
     regions: tuple[Region, ...] = ()
     fault: str = ""
     failures: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> tuple[Region, ...]:
+        """All regions, one for each place of a kind."""
+        return (*self.of("face"), *self.of("nudity"), *self.of("edit"))
+
+    @property
+    def telling_frame(self) -> int:
+        """Index of the frame with the finding that matters most; the earliest of several, 0 where nothing is found."""
+        return max(self.found, key=lambda r: (*_weight(r), -r.frame)).frame if self.found else 0
 
     def of(self, kind: str) -> tuple[Region, ...]:
         """The regions of one kind, one for each place: the surest where several views of a frame show it."""
@@ -55,7 +70,7 @@ class Looked:
         found["frames"] = len(self.image.frames)
         for kind, name in (("face", "faces"), ("nudity", "nudity"), ("edit", "edit")):
             found[name] = [_as_json(r) for r in self.of(kind)]
-        return {**found, "failures": dict(self.failures)}
+        return {**found, "failures": dict(self.failures), "notes": list(self.notes)}
 
 
 def look(
@@ -93,7 +108,7 @@ def look(
             continue
         at = pictures.index(one)
         regions = tuple(r for r in found.regions if r.image == at)
-        looked.append(Looked(index, one, regions, failures=tuple(found.failures.items())))
+        looked.append(Looked(index, one, regions, "", tuple(found.failures.items()), _stretched(one, covers)))
     return tuple(looked)
 
 
@@ -107,6 +122,9 @@ def described(region: Region) -> str:
             words.append(f"like somebody on the list: {fields['gallery']}")
         if fields.get("consent") == "yes":
             words.append("consent on file")
+        elif fields.get("gallery") == "consented":
+            for_other = fields.get("consent") == "no"
+            words[-1] = "consented, but not for this purpose" if for_other else f"{words[-1]}, not surely enough"
         return ", ".join(words)
     if region.kind == "edit":
         return f"{fields.get('part', 'body')} of a person, {100 * float(fields.get('masked', 0.0)):.0f} % of it masked"
@@ -122,10 +140,37 @@ def labelled(region: Region) -> str:
         words = [f"face {min(region.box[2:]):.0f} px", "real" if real >= 0.9 else "real?" if real >= 0.5 else "drawn"]
         words += [] if fields.get("identifiable") else ["unclear"]
         words += [str(fields["gallery"])] if fields.get("gallery", "none") != "none" else []
+        words += ["other purpose"] if (fields.get("gallery"), fields.get("consent")) == ("consented", "no") else []
         return ", ".join(words)
     if region.kind == "edit":
         return f"masked {fields.get('part', 'body')}"
     return str(fields.get("part", region.kind)).replace("_", " ").lower()
+
+
+def _weight(region: Region) -> tuple[int, float]:
+    """How much a finding bears on a decision, then how sure it is; only to choose what is shown first."""
+    fields = region.fields
+    if region.kind == "nudity":
+        return {"partial": 2, "person": 0}.get(str(fields.get("grade", "")), 5), region.score
+    if region.kind == "edit":
+        return 4, region.score
+    if fields.get("gallery") == "protected":
+        return 6, region.score
+    somebody = bool(fields.get("identifiable")) and float(fields.get("real", 1.0)) >= 0.5
+    return 3 if somebody and fields.get("consent") != "yes" else 1, region.score
+
+
+def _stretched(image: ImageInput, masks: Sequence[ImageInput]) -> tuple[str, ...]:
+    """A note for each mask of another shape than the image."""
+    height, width = image.size
+    notes: list[str] = []
+    for mask in masks:
+        down, across = mask.size
+        # Small masks are rounded to whole pixels.
+        if abs(across * height / (down * width) - 1.0) > SHAPES_DIFFER:
+            size = f"{across}×{down} px"
+            notes.append(f"mask {mask.index + 1} ({size}) has another shape: read as stretched over the whole picture")
+    return tuple(notes)
 
 
 def _style(real: float) -> str:

@@ -72,6 +72,7 @@ class Session:
                     "context.purpose": request.context.purpose,
                     "context.locale": request.context.locale,
                     "request.unverified": tuple({"kind": u.kind} for u in request.unverified),
+                    "request.adapters": tuple({"kind": kind} for kind in request.adapters),
                 }
             )
             self.items.append(item)
@@ -89,9 +90,15 @@ class Session:
             if request.context.user:
                 item.user_hash = self.parts.keyring.fingerprint(request.context.user.encode())
 
-    def refuse(self, item: Item, error: InputError) -> None:
-        """Block an item whose input cannot be read; the cause names the limit or the fault, never content."""
-        item.block(Stage.PROMPT, Reason("input", "", Stage.PROMPT, Action.BLOCK, "medium", f"{error.code}: {error}"))
+    def refuse(self, item: Item, error: InputError, stage: Stage = Stage.PROMPT, which: str = "") -> None:
+        """Block an item whose input cannot be read; the cause names the limit or the fault, never content.
+
+        Args:
+            stage: of the input; nothing is judged there.
+            which: which of several inputs it is.
+        """
+        cause = f"{error.code}: {error}" + (f" ({which})" if which else "")
+        item.block(stage, Reason("input", "", stage, Action.BLOCK, "medium", cause))
 
     def judge_inputs(self) -> None:
         """The prompt and reference stages of every item that is not blocked yet."""

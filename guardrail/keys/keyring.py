@@ -14,24 +14,26 @@ Sources, the first that is set wins; one that is set and empty is an error, sinc
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import hmac
 import json
 import logging
 import os
+import re
 import secrets
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from guardrail.errors import KeyringError
+from guardrail.keys.beside import require_nothing_sealed
+from guardrail.keys.file import create, locked, replace, writing
 from guardrail.paths import home
 
-__all__ = ["Keyring", "key_id", "load_keyring", "set_key_provider"]
+__all__ = ["Keyring", "existing_keyring", "find_keyring", "key_id", "load_keyring", "rotate", "set_key_provider"]
 
 log = logging.getLogger("guardrail")
 
@@ -39,6 +41,7 @@ SECRET_BYTES = 32
 _MAKE = "make one with: openssl rand -hex 32"
 _FORMAT = '{"version": 1, "keys": [{"secret": "<64 hex digits>"}]}'
 _RESTORE = "put your copy of it back; a new key cannot read older marks"
+_LOST = "without it neither the gallery nor the lists of known images open, and marks cannot be read"
 _provider: Callable[[], Sequence[bytes]] | None = None
 _provider_lock = threading.Lock()
 
@@ -55,9 +58,17 @@ class Keyring:
         secrets_: 32 bytes each.
         source: where they came from, for `guardrail doctor`.
         created: True when this call made the key.
+        dates: when keys were made, by id; of those given from outside it is not known.
     """
 
-    def __init__(self, secrets_: Sequence[bytes], *, source: str, created: bool = False) -> None:
+    def __init__(
+        self,
+        secrets_: Sequence[bytes],
+        *,
+        source: str,
+        created: bool = False,
+        dates: Mapping[str, dt.datetime] | None = None,
+    ) -> None:
         if not secrets_:
             raise KeyringError(f"{source} holds no key; give at least one of {SECRET_BYTES} bytes; {_MAKE}")
         for secret in secrets_:
@@ -70,6 +81,7 @@ class Keyring:
         self.active = key_id(secrets_[0])
         self.source = source
         self.created = created
+        self.dates = dict(dates or {})
         self._derived: dict[tuple[str, str], bytes] = {}
 
     @property
@@ -115,6 +127,42 @@ def load_keyring(folder: Path | None = None) -> Keyring:
     """The keyring of this installation; makes a key on first use and says so once.
 
     Raises:
+        KeyringError: a source is set but unreadable, malformed, or readable by other users; or there is none, and a
+            gallery or a list of known images in the folder was sealed with one.
+    """
+    if (found := existing_keyring(folder)) is not None:
+        return found
+    path = (folder or home()) / "keyring.json"
+    created = create(path, {"version": 1, "keys": [_entry(secrets.token_bytes(SECRET_BYTES))]})
+    ring = _read(path)
+    ring.created = created
+    if created:
+        log.warning("made a new secret key %s in %s; keep a copy: %s", ring.active, path, _LOST)
+    return ring
+
+
+def existing_keyring(folder: Path | None = None) -> Keyring | None:
+    """As `load_keyring`, for what only reads: ``None`` where that would make a key, since nothing was sealed yet.
+
+    Raises:
+        KeyringError: as `load_keyring`.
+    """
+    if (found := find_keyring(folder)) is not None:
+        return found
+    try:
+        require_nothing_sealed(folder or home())
+    except KeyringError:
+        # Another process may have made the key, and sealed the first things with it, between the two looks.
+        if (found := find_keyring(folder)) is not None:
+            return found
+        raise
+    return None
+
+
+def find_keyring(folder: Path | None = None) -> Keyring | None:
+    """The keyring, if there is one; whether something was sealed with one that is gone is not looked at.
+
+    Raises:
         KeyringError: a source is set but unreadable, malformed, or readable by other users.
     """
     if _provider is not None:
@@ -129,28 +177,37 @@ def load_keyring(folder: Path | None = None) -> Keyring:
             )
         return _read(path)
     path = (folder or home()) / "keyring.json"
-    created = not path.exists() and _create(path)
-    ring = _read(path)
-    ring.created = created
-    if created:
-        log.warning("made a new secret key %s in %s; keep a copy: without it marks cannot be read", ring.active, path)
-    return ring
+    return _read(path) if path.exists() else None
 
 
-def rotate(path: Path) -> Keyring:
-    """Put a new secret in front of those in the file `path`; older ones stay, to read what they marked.
+def rotate(path: Path | None = None) -> Keyring:
+    """Put a new secret in front of those in a keyring file; older ones stay, to read what they marked and sealed.
+
+    Args:
+        path: ``None`` for the file that `load_keyring` reads here.
 
     Raises:
-        KeyringError: the file is no keyring or cannot be written.
+        KeyringError: the file is no keyring or cannot be written; the keys in use come from no file, or there are none.
     """
-    with _writing(path), _locked(path):
+    path = path or _in_use()
+    with writing(path), locked(path):
         old = _read(path)
         content = json.loads(path.read_text("utf-8"))
         content["keys"].insert(0, _entry(secrets.token_bytes(SECRET_BYTES)))
-        _replace(path, content)
+        replace(path, content)
         ring = _read(path)
     log.warning("key %s is active now; %s stays readable", ring.active, old.active)
     return ring
+
+
+def _in_use() -> Path:
+    ring = find_keyring()
+    if ring is None:
+        raise KeyringError(f"there is no key yet in {home()}; one is made on first use")
+    if _provider is not None or "GUARDRAIL_KEY" in os.environ:
+        source = "the callback" if _provider is not None else "$GUARDRAIL_KEY"
+        raise KeyringError(f"the keys come from {source}: put a new one in front of the others there; {_MAKE}")
+    return Path(ring.source)
 
 
 def _from_provider(provider: Callable[[], Sequence[bytes]]) -> list[bytes]:
@@ -194,68 +251,18 @@ def _read(path: Path) -> Keyring:
         names = [entry.get("id") for entry in content["keys"]]
     except (KeyError, TypeError, AttributeError):
         raise KeyringError(f"{path} is not a keyring, which is {_FORMAT}; {_RESTORE}") from None
-    ring = Keyring(entries, source=str(path))
+    dates = {key_id(s): at for s, e in zip(entries, content["keys"], strict=True) if (at := _date(e.get("created")))}
+    ring = Keyring(entries, source=str(path), dates=dates)
     if any(name is not None and name != key_id(secret) for name, secret in zip(names, entries, strict=True)):
         raise KeyringError(f"{path} is damaged: a key in it is not the one that its id names; {_RESTORE}")
     return ring
 
 
-def _create(path: Path) -> bool:
-    """Make the file unless another process was faster. The link is atomic: nobody ever reads half a file."""
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _draft(path, {"version": 1, "keys": [_entry(secrets.token_bytes(SECRET_BYTES))]}) as draft:
-            try:
-                os.link(draft, path)
-            except FileExistsError:
-                return False
-    return True
-
-
-def _replace(path: Path, content: object) -> None:
-    with _draft(path, content) as draft:
-        draft.replace(path)
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _date(given: object) -> dt.datetime | None:
+    # Python reads dates without hyphens too, and so would read digits of a key as one.
+    if not isinstance(given, str) or not re.match(r"\d{4}-\d\d-\d\dT", given):
+        return None
     try:
-        yield
-    except OSError as error:
-        raise KeyringError(
-            f"{path} cannot be written ({error.strerror or type(error).__name__}); set GUARDRAIL_HOME to a folder "
-            f"that can be, or give the key by $GUARDRAIL_KEY or $GUARDRAIL_KEY_FILE"
-        ) from None
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds other processes off: two rotations at once would lose a key."""
-    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _draft(path: Path, content: object) -> Iterator[Path]:
-    """`content` in a file of its own beside `path`, gone afterwards unless it was renamed."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        _write_private(draft, content)
-        yield draft
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _write_private(path: Path, content: object) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+        return dt.datetime.fromisoformat(given)
+    except ValueError:
+        return None

@@ -23,7 +23,19 @@ from numpy.typing import NDArray
 from guardrail.errors import KeyringError, KnownImagesError
 from guardrail.keys import Keyring
 
-__all__ = ["KINDS", "PDQ", "PIXELS", "SHA256", "SUFFIX", "Rows", "locked", "read_rows", "write_rows"]
+__all__ = [
+    "KINDS",
+    "PDQ",
+    "PIXELS",
+    "SHA256",
+    "SUFFIX",
+    "Rows",
+    "locked",
+    "read_rows",
+    "require_name",
+    "sealed_under",
+    "write_rows",
+]
 
 SUFFIX = ".hashes"
 _MAGIC = b"guardrail known images 1\n"
@@ -94,13 +106,7 @@ def read_rows(path: Path, keyring: Keyring) -> Rows:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from safetensors import SafetensorError
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise KnownImagesError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
-    magic, key_id, rest = content[: len(_MAGIC)], *_split(content[len(_MAGIC) :])
-    if magic != _MAGIC:
-        raise KnownImagesError(f"{path} is no list of known images; put your copy of it back")
+    key_id, rest = _content(path)
     try:
         key = keyring.derive(_PURPOSE, key=key_id)
         plain = AESGCM(key).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _bound_to(path, key_id))
@@ -108,7 +114,16 @@ def read_rows(path: Path, keyring: Keyring) -> Rows:
     except KeyringError as error:
         raise KnownImagesError(f"{path} does not open: {error}") from None
     except (InvalidTag, ValueError, KeyError, SafetensorError):
-        raise KnownImagesError(f"{path} was changed, cut off or renamed; put your copy of it back") from None
+        raise KnownImagesError(f"{path} was changed, cut off or renamed; {_mend(path)}") from None
+
+
+def sealed_under(path: Path) -> str:
+    """The id of the key under which `path` is sealed. It is read without being verified.
+
+    Raises:
+        KnownImagesError: it cannot be read, or is no list.
+    """
+    return _content(path)[0]
 
 
 def write_rows(path: Path, rows: Rows, keyring: Keyring) -> None:
@@ -158,9 +173,23 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _split(content: bytes) -> tuple[str, bytes]:
-    key_id, _, rest = content.partition(b"\n")
+def _content(path: Path) -> tuple[str, bytes]:
+    """The id of the key, and what is sealed."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise KnownImagesError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+    if not content.startswith(_MAGIC):
+        raise KnownImagesError(f"{path} is no list of known images; {_mend(path)}")
+    key_id, _, rest = content[len(_MAGIC) :].partition(b"\n")
     return key_id.decode("ascii", "replace"), rest
+
+
+def _mend(path: Path) -> str:
+    name = path.name.removesuffix(SUFFIX)
+    # What is called otherwise no command can name.
+    remove = f"guardrail known remove --list {name} --whole" if _NAME.fullmatch(name) else "delete it"
+    return f"put your copy of it back, or give the list up: {remove}"
 
 
 def _bound_to(path: Path, key_id: str) -> bytes:

@@ -73,12 +73,14 @@ class HashIndex:
         self, queries: NDArray[np.uint8], masks: NDArray[np.uint8] | None = None
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Everything within its limit of any of the (q, 32) `queries`: rows, each once and in order, and the smallest
-        distance of each.
+        distance of each, over all 256 bits.
 
         Args:
-            masks: (q, 32): only these bits of each query are compared, and the limits are of them the share that they
-                are of 256. Exact without masks; with them, what differs in more than one bit of all 16 pieces is not
-                looked at, so that a little of what would match is missed.
+            masks: (q, 32): only these bits of each query decide, and the limit is of them the share that they are of
+                256. Exact without masks; with them, what differs in more than one bit of all 16 pieces is not looked
+                at, so that a little of what would match is missed. Masked queries are guesses at another picture, so
+                they match only hashes with the limit of `LARGEST_DISTANCE`: whoever set a smaller one wants no
+                guesses.
         """
         words = np.ascontiguousarray(queries).reshape(-1, 32).view(np.uint64)
         cover = None if masks is None else np.ascontiguousarray(masks).reshape(-1, 32).view(np.uint64)
@@ -86,7 +88,7 @@ class HashIndex:
         if not found:
             return np.zeros(0, np.intp), np.zeros(0, np.intp)
         every, at = np.unique(np.concatenate([rows for rows, _ in found]), return_inverse=True)
-        nearest = np.full(len(every), LARGEST_DISTANCE + 1, np.intp)
+        nearest = np.full(len(every), BITS, np.intp)
         np.minimum.at(nearest, at, np.concatenate([apart for _, apart in found]))
         return every, nearest
 
@@ -133,10 +135,13 @@ class HashIndex:
     def _within(self, rows: NDArray[np.intp], asked: NDArray[np.intp], words: _Words, masks: _Words | None) -> _Near:
         """Of `rows`, those within their limit of the queries `asked` (one for all, or one each)."""
         limits = self._limits[rows].astype(np.intp)
+        differing = self._words[rows] ^ words[asked]
         if masks is None:
-            apart = _ones_of(self._words[rows] ^ words[asked])
-        else:
-            apart = _ones_of((self._words[rows] ^ words[asked]) & masks[asked])
-            limits = limits * _ones_of(masks)[asked] // BITS
-        hit = np.nonzero(apart <= limits)[0]
-        return rows[hit], apart[hit]
+            apart = _ones_of(differing)
+            hit = np.nonzero(apart <= limits)[0]
+            return rows[hit], apart[hit]
+        sure = _ones_of(differing & masks[asked])
+        scaled = limits * _ones_of(masks)[asked] // BITS
+        hit = np.nonzero((sure <= scaled) & (limits == LARGEST_DISTANCE))[0]
+        # One query for all, or one each: `differing` has a row for every one of `rows` in both cases.
+        return rows[hit], _ones_of(differing[hit])

@@ -7,20 +7,34 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from guardrail.errors import KnownImagesError
 from guardrail.keys import Keyring
-from guardrail.known.file import KINDS, SUFFIX, Rows, locked, read_rows, require_name, write_rows
+from guardrail.known.file import (
+    KINDS,
+    PDQ,
+    PIXELS,
+    SUFFIX,
+    Rows,
+    locked,
+    read_rows,
+    require_name,
+    sealed_under,
+    write_rows,
+)
 from guardrail.known.loaded import Loaded
-from guardrail.known.pictures import picture_id, picture_ids, rows_of_picture
+from guardrail.known.merge import Merged, merged
+from guardrail.known.pictures import picture_id, picture_ids, rows_of_image, rows_of_picture
 from guardrail.known.probe import Hit, Probe
-from guardrail.media.types import Frame
+from guardrail.media.types import Frame, ImageInput
 
-__all__ = ["HashList", "HashLists"]
+__all__ = ["Added", "HashList", "HashLists"]
 
 _State = tuple[tuple[str, int, int, int], ...]
+By = Literal["perceptual", "pixels", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,26 @@ class HashList:
     name: str
     pictures: int
     hashes: dict[str, int]
+
+    @classmethod
+    def of(cls, name: str, rows: Rows) -> HashList:
+        """Counted from the rows of a list."""
+        counts = np.bincount(rows.kinds, minlength=len(KINDS)).tolist()
+        return cls(name, len(rows.tags), dict(zip(KINDS, counts, strict=True)))
+
+
+class Added(NamedTuple):
+    """What `HashLists.add_image` put on a list.
+
+    Args:
+        pictures: id → the best that it is found by: ``perceptual``; ``pixels`` where it is too plain for that; ``file``
+            where all of a file is of one colour. One for each frame and view that is a picture.
+        left_out: how many frames and views are of one colour. What looks like them is found everywhere, so only the
+            hash of their file is kept.
+    """
+
+    pictures: dict[str, By]
+    left_out: int
 
 
 class HashLists:
@@ -79,12 +113,7 @@ class HashLists:
         Raises:
             KnownImagesError: as `search`.
         """
-        found = []
-        for name, rows in sorted(self._current().rows.items()):
-            if not rows.removed:
-                counts = np.bincount(rows.kinds, minlength=len(KINDS)).tolist()
-                found.append(HashList(name, len(rows.tags), dict(zip(KINDS, counts, strict=True))))
-        return found
+        return [HashList.of(name, rows) for name, rows in sorted(self._current().rows.items()) if not rows.removed]
 
     # ---- changing them
 
@@ -97,20 +126,38 @@ class HashLists:
 
         Returns:
             Its id, for `remove`; and whether it has perceptual hashes: one with too little in it (a plain area) has
-            not, and is only found again as the very same file or pixels.
+            not, and is only found again as the very same file or pixels (as the file only, if it is of one colour).
 
         Raises:
-            KnownImagesError: no such name can be, the list cannot be read or written.
+            KnownImagesError: no such name can be, the list cannot be read or written, or the picture is of one colour:
+                on a list it would stand for every picture of that colour.
         """
         more = rows_of_picture(frame, file, tag)
         self._merge(name, more)
-        return picture_id(more.hashes[0].tobytes()), bool((more.kinds == KINDS.index("pdq")).any())
+        return picture_id(more.hashes[0].tobytes()), bool((more.kinds == PDQ).any())
 
-    def extend(self, name: str, rows: Rows) -> int:
-        """Put hashes from elsewhere (see `guardrail.known.text`) on a list, without those that it has already.
+    def add_image(self, name: str, image: ImageInput, *, tag: str = "") -> Added:
+        """Put every frame and every view of a decoded file on a list, all of them or none; as `add`.
+
+        Raises:
+            KnownImagesError: as `add`; of one colour only where the image has no file.
+        """
+        more, left_out = rows_of_image(image, tag)
+        self._merge(name, more)
+        found_by: dict[str, By] = {}
+        for number in range(len(more.tags)):
+            of_it = np.flatnonzero(more.pictures == number)
+            kinds = set(more.kinds[of_it].tolist())
+            by: By = "perceptual" if PDQ in kinds else "pixels" if PIXELS in kinds else "file"
+            found_by[picture_id(more.hashes[of_it[0]].tobytes())] = by
+        return Added(found_by, left_out)
+
+    def extend(self, name: str, rows: Rows) -> Merged:
+        """Put hashes from elsewhere (see `guardrail.known.text`) on a list. Of those that it has already, the larger
+        distance is kept.
 
         Returns:
-            How many were new.
+            How many were new, and how many match up to a larger distance now.
 
         Raises:
             KnownImagesError: as `add`.
@@ -146,18 +193,31 @@ class HashLists:
             write_rows(self._path(name), rows.without(gone), self._keyring)
             return int(gone.sum())
 
-    def _merge(self, name: str, more: Rows) -> int:
+    def rekey(self) -> tuple[str, ...]:
+        """Seal every list that is under an older key anew under the active one, removed lists too. Each file is
+        replaced as a whole or not at all; where one fails, those before it are done, and the next call goes on there.
+
+        Returns:
+            The names of those that were under another key.
+
+        Raises:
+            KnownImagesError: a list cannot be read or written, or was changed or cut off.
+        """
+        done = []
         with locked(self.folder):
-            rows = self._read(name) or Rows()
-            known = set(_first_hashes(rows))
-            again = []
-            for key in _first_hashes(more):
-                again.append(key in known)
-                known.add(key)
-            new = more.without(np.array(again, np.bool_))
-            if new.tags:
-                write_rows(self._path(name), rows.and_(new), self._keyring)
-            return len(new.tags)
+            for name in sorted(name.removesuffix(SUFFIX) for name, *_ in self._look()):
+                path = self._path(name)
+                if sealed_under(path) != self._keyring.active:
+                    write_rows(path, read_rows(path, self._keyring), self._keyring)
+                    done.append(name)
+        return tuple(done)
+
+    def _merge(self, name: str, more: Rows) -> Merged:
+        with locked(self.folder):
+            rows, done = merged(self._read(name) or Rows(), more)
+            if any(done):
+                write_rows(self._path(name), rows, self._keyring)
+            return done
 
     def _read(self, name: str) -> Rows | None:
         path = self._path(name)
@@ -194,9 +254,3 @@ class HashLists:
         except OSError as error:
             raise KnownImagesError(f"{self.folder} cannot be read: {error.strerror or type(error).__name__}") from None
         return tuple(sorted((name, s.st_mtime_ns, s.st_size, s.st_ino) for name, s in found))
-
-
-def _first_hashes(rows: Rows) -> list[tuple[int, bytes]]:
-    """Kind and hash of the first row of each picture, by its number: by it a picture is known again."""
-    _, first = np.unique(rows.pictures, return_index=True)
-    return [(int(rows.kinds[i]), rows.hashes[i].tobytes()) for i in first]

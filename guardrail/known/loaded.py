@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.known.file import PDQ, PIXELS, SHA256, Rows
-from guardrail.known.index import HashIndex
+from guardrail.known.index import LARGEST_DISTANCE, HashIndex
 from guardrail.known.probe import Hit, Probe
 
 __all__ = ["Loaded"]
@@ -29,6 +29,8 @@ class Loaded:
         chosen = kinds == PDQ
         self._index = HashIndex(np.ascontiguousarray(hashes[chosen]), limits[chosen])
         self._owners = owners[chosen]
+        # Lists on which a cut or turned picture can be found: see `HashIndex.search`.
+        self._wide = frozenset(owners[chosen & (limits == LARGEST_DISTANCE)].tolist())
         self._exact = {kind: _Exact(hashes[kinds == kind], owners[kinds == kind]) for kind in (SHA256, PIXELS)}
 
     def __len__(self) -> int:
@@ -45,13 +47,16 @@ class Loaded:
             for owner in self._exact[kind].owners_of(digest):
                 found.setdefault(self._names[owner], Hit(self._names[owner], by))
         if probe.usable and len(self._index):
-            near = self._near(probe.hashes)
-            # The picture as it came in is looked for first: what was cut or turned costs ten times as much.
-            if not found and not near:
-                near = self._near(*probe.changed())
-            for owner, distance in near.items():
-                found.setdefault(self._names[owner], Hit(self._names[owner], "perceptual", distance))
+            self._add(found, self._near(probe.hashes))
+            # The picture as it came in is looked for first: what was cut or turned costs ten times as much. It is left
+            # out only where every list has answered: a hit on one list must not hide the hit on another.
+            if any(self._names[owner] not in found for owner in self._wide):
+                self._add(found, self._near(*probe.changed()))
         return list(found.values())
+
+    def _add(self, found: dict[str, Hit], near: Mapping[int, int]) -> None:
+        for owner, distance in near.items():
+            found.setdefault(self._names[owner], Hit(self._names[owner], "perceptual", distance))
 
     def _near(self, queries: NDArray[np.uint8], masks: NDArray[np.uint8] | None = None) -> dict[int, int]:
         """List → smallest distance."""

@@ -24,7 +24,9 @@ class Hit:
     Args:
         list: its name.
         by: ``file`` or ``pixels`` (the very same), ``perceptual`` (PDQ), ``service``.
-        distance: of the perceptual hashes, 0..31; 0 for the others.
+        distance: bits of 256 in which the perceptual hashes differ; 0 for the others. 0..31 for the picture as it came
+            in. A cut or turned one is found by a version of it, of which 192 bits decide: the distance is that of the
+            version, over all 256 bits, and can be over 31.
     """
 
     list: str

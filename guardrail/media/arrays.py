@@ -266,7 +266,7 @@ def _wide_back(original: Image, shown: Sequence[Frame], frames: Sequence[Frame])
 
     old = np.asarray(original)
     new = old.copy()
-    readings = list(zip(wide_spans(old.astype(np.float64), "the original"), shown, frames, strict=True))
+    readings = list(zip(wide_spans(old, "the original"), shown, frames, strict=True))
     anywhere = changed_anywhere(list(shown), list(frames))
     for span, before, after in reversed(readings):
         changed = covered(before, after, anywhere)

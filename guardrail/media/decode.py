@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardrail.errors import ImageTooLarge, InputError, UnreadableImage, UnsupportedInput
-from guardrail.media.types import Frame, ImageInput, Limits, Role
+from guardrail.media.types import NARROW, Frame, ImageInput, Limits, Role
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -160,11 +160,21 @@ def read_content(source: bytes | str | Path, argument: str, limits: Limits) -> b
 
 
 def require_size(width: int, height: int, limits: Limits, argument: str) -> None:
-    """Refuse images without pixels and images with too many."""
+    """Refuse images without pixels, with too many, and such as are far longer than wide.
+
+    Raises:
+        UnreadableImage: no pixels.
+        ImageTooLarge: over `limits`.
+    """
     if width < 1 or height < 1:
         raise UnreadableImage(f"{argument} has no pixels")
     if width * height > limits.pixels:
         raise ImageTooLarge(f"{argument} is {width}×{height}, {limits.pixels:,} pixels are allowed")
+    short, long = sorted((width, height))
+    if short >= NARROW and long > limits.aspect * short:
+        raise ImageTooLarge(
+            f"{argument} is {width}×{height}: one side may be {limits.aspect} times the other; cut it into pieces"
+        )
 
 
 def to_frames(image: Image, argument: str) -> tuple[Frame, ...]:
@@ -210,7 +220,10 @@ def wide_spans(wide: Any, argument: str) -> tuple[float, ...]:
 
     Viewers scale 16 bits down to 8, Pillow's convert() (and with it every pipeline) cuts off at 255, others stretch to
     the brightest pixel: one bright pixel would make a picture black for the first and the last, and leave it as it is
-    for the second.
+    for the second. Floats over 1 may have been meant as 0..1 with one bright pixel.
+
+    Args:
+        wide: (H, W) values in the dtype that they came in: floats have more readings than integers.
 
     Raises:
         UnreadableImage: NaN or infinite values.
@@ -220,10 +233,12 @@ def wide_spans(wide: Any, argument: str) -> tuple[float, ...]:
     if wide.dtype.kind == "f" and not np.isfinite(wide).all():
         raise UnreadableImage(f"{argument} has pixels that are not numbers")
     top = float(wide.max(initial=0.0))
+    if top <= 1.0:
+        return (1.0,)
+    # Stretching what is nearly full range already shows nothing new.
     if top <= 255.0:
-        return (1.0,) if top <= 1.0 else (255.0,)
+        return (255.0, *((1.0,) if wide.dtype.kind == "f" else ()), *((top,) if top <= 0.5 * 255.0 else ()))
     if top <= 65535.0:
-        # Stretching what is nearly full range already shows nothing new.
         return (65535.0, 255.0) if top > 0.5 * 65535.0 else (65535.0, 255.0, top)
     return (top, 65535.0, 255.0)
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.errors import TextTooLong, UnsupportedInput
+from guardrail.media.renderings import renderings
 from guardrail.signals import Stage
 
-__all__ = ["Context", "Frame", "ImageInput", "Limits", "Request", "Role", "TextInput", "Unverified"]
+__all__ = ["NARROW", "Context", "Frame", "ImageInput", "Limits", "Request", "Role", "TextInput", "Unverified"]
 
 Frame = NDArray[np.uint8]
 """(height, width, 3) RGB or (height, width, 4) RGBA, uint8."""
@@ -28,12 +29,19 @@ class Limits:
         pixels: of one image (width × height).
         file_bytes: of one encoded image.
         frames: of one animated image or video. All frames of a file together: one and a half times `pixels`.
+        aspect: of one image, long side over short side, where the short side has `NARROW` pixels or more. A long strip
+            is looked at piece by piece, so this bounds the work.
     """
 
     characters: int = 20_000
     pixels: int = 25_000_000
     file_bytes: int = 20_000_000
     frames: int = 128
+    aspect: int = 64
+
+
+NARROW = 12
+"""Short side in pixels under which a picture holds no face that anybody could be told by."""
 
 
 class Role(StrEnum):
@@ -103,30 +111,15 @@ class ImageInput:
         return int(height), int(width)
 
     def views(self) -> Iterator[tuple[int, Frame]]:
-        """Every rendering that somebody could see: (index of the frame, RGB pixels).
+        """Every rendering that somebody could see: (index of the frame, (H, W, 3) RGB pixels), none twice.
 
-        Where pixels are transparent, the picture is judged over black, over white and without its transparency: what
-        hides on one backdrop shows on the other, and convert("RGB"), with which pipelines begin, shows the colours of
-        pixels that no viewer shows. All views of a frame share its coordinates.
+        Where pixels are transparent, the picture is judged over black, over white, over mid-grey and without its
+        transparency; where it has few levels of grey, stretched as well (see `guardrail.media.renderings`). All views
+        of a frame share its coordinates.
         """
         for i, frame in enumerate(self.frames):
-            if frame.shape[2] == 3:
-                yield i, frame
-                continue
-            alpha = frame[..., 3:]
-            if int(alpha.min()) == 255:
-                yield i, np.ascontiguousarray(frame[..., :3])
-                continue
-            weight = alpha.astype(np.float32) / 255
-            over_black = frame[..., :3] * weight
-            dark = np.rint(over_black).astype(np.uint8)
-            light = np.rint(over_black + 255 * (1 - weight)).astype(np.uint8)
-            bare = np.ascontiguousarray(frame[..., :3])
-            yield i, dark
-            yield i, light
-            # Most files have black or white where they are fully transparent.
-            if not np.array_equal(bare, dark) and not np.array_equal(bare, light):
-                yield i, bare
+            for pixels in renderings(frame):
+                yield i, pixels
 
     def digest(self) -> bytes:
         """SHA-256 over shapes and pixels."""
@@ -173,6 +166,8 @@ class Request:
     outputs: tuple[ImageInput, ...] = ()
     unverified: tuple[Unverified, ...] = ()
     context: Context = Context()
+    adapters: tuple[str, ...] = ()
+    """Kinds of what was loaded into the pipeline, as words of the signal ``request.adapters``; one entry each."""
 
     def media(self, stage: Stage) -> Sequence[TextInput] | Sequence[ImageInput]:
         """What there is to look at in `stage`."""

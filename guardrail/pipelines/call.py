@@ -21,6 +21,7 @@ from guardrail.pipelines.latents import decode_latents
 from guardrail.pipelines.outputs import Result
 from guardrail.pipelines.placeholders import COUNTS, empty_result, output_size, outputs_per_prompt, placeholder
 from guardrail.pipelines.release import Release
+from guardrail.signals import Stage
 
 __all__ = ["GuardedCall", "OnBlock", "last_decisions"]
 
@@ -63,7 +64,7 @@ class GuardedCall:
         for index, error in self.inputs.faults:
             for item in self.items if index is None else [self.items[index]]:
                 if not item.blocked:
-                    self.session.refuse(item, error)
+                    self.session.refuse(item, error, Stage.REFERENCE)
         for item in self.items:
             item.coverage += self.inputs.coverage()
         self.session.judge_inputs()

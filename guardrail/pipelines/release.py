@@ -61,8 +61,7 @@ class Release:
             picture = self.picture(self.result, index)
         except InputError as error:
             refused = item.fork(image_index)
-            self.session.refuse(refused, error)
-            refused.stage = Stage.OUTPUT
+            self.session.refuse(refused, error, Stage.OUTPUT)
             return refused, "", sha
 
         def again(attempt: int) -> ImageInput:

@@ -81,7 +81,7 @@ def test_every_rate_is_what_can_be_counted(folder: Path) -> None:
     (found,) = [r for r in report["rates"] if r["by"] == "all" and r["measure"] == "faces found"]
     low, high = found["found"]["interval_95"]
     assert (round(low, 3), round(high, 3)) == (0.208, 0.939)
-    assert report["data"] == {"folders": [str(folder)], "pictures": 8, "measured": 8, "described": 7}
+    assert report["data"] == {"folders": [str(folder)], "pictures": 8, "chosen": 8, "measured": 8, "described": 7}
 
 
 def test_each_stage_has_its_processor_time(folder: Path) -> None:
@@ -95,7 +95,8 @@ def test_what_cannot_be_read_or_checked_is_counted_apart(folder: Path, monkeypat
     (folder / "loose" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     report = measure(ImagePlan([folder]))
     assert report["could_not_be_checked"] == {"unreadable: unreadable-image": 1}
-    assert failed(report) == 0
+    assert failed(report) == 1
+    assert [report["data"][name] for name in ("measured", "chosen", "pictures")] == [8, 9, 9]
     assert rates(report, "all", "")["nudity, partial"] == (1, 8)
 
     def broken(self: Any, batch: Any, stage: Any) -> Any:
@@ -105,8 +106,28 @@ def test_what_cannot_be_read_or_checked_is_counted_apart(folder: Path, monkeypat
 
     monkeypatch.setattr(ScriptedFaces, "check", broken)
     report = measure(ImagePlan([folder]))
-    assert report["could_not_be_checked"]["faces: gave up"] == failed(report) == 8
+    assert report["could_not_be_checked"] == {"faces: gave up": 8, "unreadable: unreadable-image": 1}
+    assert (failed(report), report["data"]["measured"], report["data"]["described"]) == (9, 0, 0)
     assert "faces found" not in rates(report, "all", "")
+
+
+def test_four_of_five_that_cannot_be_read_are_no_measurement(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    Image.new("RGB", (32, 32)).save(data / "0.png")
+    for i in range(1, 5):
+        (data / f"{i}.png").write_bytes(b"no picture")
+    run = running(capsys, "bench", "images")
+    said = run("--data", data)
+    assert said.code == 3
+    assert "pictures measured: 1 of 5, 0 with a face count" in said.out
+    assert "could not be checked: 4 unreadable: unsupported-input" in said.out
+    (data / "0.png").unlink()
+    none = run("--data", data, "--json")
+    assert (none.code, none.json["rates"], none.json["data"]["measured"]) == (3, [], 0)
+    assert "pictures measured: 0 of 4" in run("--data", data).out
 
 
 def test_files_are_named_only_where_asked_for(folder: Path) -> None:
@@ -130,6 +151,54 @@ def test_a_csv_inside_its_folder_is_about_that_folder(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_text("file,n_faces\na.png,3\n")
     (found,) = pictures([tmp_path])
     assert (found.faces, found.group) == (3, tmp_path.name)
+
+
+@pytest.mark.parametrize("form", ["absolute", "relative", "within", "both", "link"])
+def test_a_csv_beside_its_folder_is_read_with_the_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.chdir(folder)
+    given = {
+        "absolute": [folder / "people"],
+        "relative": [Path("people")],
+        "within": [Path()],
+        "both": [Path(), Path("people")],
+        "link": [Path("linked")],
+    }[form]
+    if form == "within":
+        monkeypatch.chdir(folder / "people")
+    if form == "link":
+        Path("linked").symlink_to(folder / "people")
+        Path("linked.csv").symlink_to(folder / "people.csv")
+    assert [p.faces for p in pictures(given) if p.path.resolve().parent.name == "people"] == [1, 2, 1]
+
+
+def test_without_a_csv_a_line_says_why_there_are_no_rates(folder: Path) -> None:
+    described = dict(image_facts(measure(ImagePlan([folder]))))
+    assert not any(name.startswith("no rates") for name in described)
+    for name in ("people", "places"):
+        (folder / f"{name}.csv").unlink()
+    facts = dict(image_facts(measure(ImagePlan([folder]))))
+    assert "no csv says how many faces" in facts["no rates of faces missed or wrongly found"]
+    assert facts["pictures measured"] == "8 of 8, 0 with a face count"
+
+
+def test_of_a_sample_the_whole_is_named_too(folder: Path) -> None:
+    (folder / "people" / "1.png").write_bytes(b"no picture")
+    facts = dict(image_facts(measure(ImagePlan([folder], limit=4))))
+    assert facts["pictures measured"].startswith("3 of 4 (of 8 there), ")
+
+
+@pytest.mark.parametrize("known", ["nowhere", "", "people/0.png"])
+def test_lists_that_are_not_there_are_a_usage_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known: str
+) -> None:
+    monkeypatch.chdir(folder)
+    run = running(capsys, "bench", "images")
+    said = run("--data", "people", "--known", known)
+    assert (said.code, said.out) == (2, "")
+    assert "--known" in said.err
+    assert run("--data", "people", "--known", "places", "--json").code == 0
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import guardrail
+from guardrail.paths import home
 from tests.cli.said import Run, running
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
 
@@ -137,9 +138,10 @@ def test_check_judges_pictures(run: Run, scripted: None, picture: Path, monkeypa
 def test_check_exits_with_3_where_something_could_not_be_checked(
     run: Run, scripted: None, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = run("check", "--image", tmp_path / "nowhere.png")
-    assert missing.code == 3
-    assert "unreadable-image" in missing.out
+    (tmp_path / "empty.png").touch()
+    unread = run("check", "--image", tmp_path / "empty.png")
+    assert unread.code == 3
+    assert "unreadable-image" in unread.out
     monkeypatch.setattr(ScriptedNudity, "judge", staticmethod(lambda image: float("nan")))
     failed = run("check", "--image", picture)
     assert failed.code == 3
@@ -322,7 +324,8 @@ def test_enrolling_needs_to_know_for_what(run: Run, portrait: Path) -> None:
 
 def test_enrolling_says_what_is_wrong(run: Run, embedded_models: None, picture: Path, tmp_path: Path) -> None:
     said = run("gallery", "enrol", picture, "--protect")
-    assert (said.code, said.err) == (3, "guardrail: no face was found in photograph 1\n")
+    assert (said.code, said.err) == (3, f"guardrail: no face was found in {picture}\n")
+    assert not (home() / "keyring.json").exists()
     assert run("gallery", "enrol", tmp_path / "nowhere.png", "--protect").code == 3
 
 

@@ -441,7 +441,9 @@ def test_a_test_of_the_stage_that_decided_expects_what_was_decided(bodies: list[
 
 def test_new_prints_a_test_from_the_record_and_from_an_export(run: Run, exported: Path, bodies: Any) -> None:
     (body, *_) = (
-        b for b in bodies if b["action"] == "block" and b["stage"] == "reference" and b["signals"]["reference.faces"]
+        b
+        for b in bodies
+        if b["action"] == "block" and b["stage"] == "reference" and b["signals"].get("reference.faces")
     )
     said = run("new", "--test-from", body["id"])
     assert said.code == 0

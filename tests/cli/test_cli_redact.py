@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from guardrail.media import decode_image
+from guardrail.checks.base import Failure, SignalValues
+from guardrail.media import Region, Request, decode_image
+from guardrail.signals import Stage
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
 
 from .said import Run, running
@@ -139,3 +142,128 @@ def test_body_parts_are_covered_too(
     said = run(photo, tmp_path / "out.png", "--target", "nudity", "--json")
     assert said.code == 10
     assert [r["kind"] for r in said.json["regions"]] == ["nudity"]
+
+
+class Objecting(ScriptedNudity):
+    """Answers the scores in `says` in turn; a place only where `located`."""
+
+    says: ClassVar[list[float]] = []
+    located: ClassVar[bool] = False
+    place: ClassVar[float] = 0.5
+
+    def check(self, batch: Sequence[Request], stage: Stage) -> list[SignalValues | Failure]:
+        score = self.says.pop(0)
+        places = (Region(0, 0, BOX, "nudity", self.place),) if self.located and self.says else ()
+        return [SignalValues({f"{stage.value}.nudity": score}, regions=places) for _ in batch]
+
+
+@pytest.fixture
+def objecting(monkeypatch: pytest.MonkeyPatch) -> type[Objecting]:
+    install(monkeypatch, ScriptedFaces, Objecting)
+    monkeypatch.setattr(Objecting, "says", [])
+    monkeypatch.setattr(Objecting, "located", False)
+    monkeypatch.setattr(Objecting, "place", 0.5)
+    return Objecting
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_nothing_is_written_where_a_second_opinion_objects_and_no_place_is_known(
+    run: Run, objecting: type[Objecting], photo: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    objecting.says = [0.9]
+    said = run(photo, tmp_path / "out.png", "--target", "nudity", "--draw", tmp_path / "boxes.png", *options)
+    assert said.code == 3
+    assert "nudity was found, but not where" in said.err
+    assert sorted(p.name for p in tmp_path.glob("*.png")) == ["in.png"]
+
+
+@pytest.mark.parametrize(("score", "code"), [(0.34, 0), (0.35, 3)])
+def test_a_second_opinion_objects_from_the_lowest_score_that_counts(
+    run: Run, objecting: type[Objecting], photo: Path, tmp_path: Path, score: float, code: int
+) -> None:
+    objecting.says = [score]
+    assert run(photo, tmp_path / "out.png", "--target", "nudity").code == code
+    assert (tmp_path / "out.png").exists() == (code == 0)
+
+
+def test_a_place_is_covered_though_a_second_opinion_made_little_of_it(
+    run: Run, objecting: type[Objecting], photo: Path, tmp_path: Path
+) -> None:
+    objecting.says, objecting.located = [0.05, 0.0], True
+    assert run(photo, tmp_path / "out.png", "--target", "nudity").code == 10
+    before, after = (decode_image(p).frames[0] for p in (photo, tmp_path / "out.png"))
+    assert (before != after)[GROWN].any(-1).mean() > 0.9
+
+
+def test_a_second_opinion_that_still_objects_to_what_is_covered_keeps_it_back(
+    run: Run, objecting: type[Objecting], photo: Path, tmp_path: Path
+) -> None:
+    objecting.says, objecting.located = [0.9, 0.8, 0.8, 0.8], True
+    said = run(photo, tmp_path / "out.png", "--target", "nudity")
+    assert said.code == 3
+    assert "could not be covered so that it holds" in said.err
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "score", "options", "code"),
+    [
+        (0.2959, 0.2959, (), 0),
+        (0.35, 0.35, (), 10),
+        (0.2959, 0.2959, ("--at-least", "0.29"), 10),
+        (0.5, 0.5, ("--at-least", "0.6"), 0),
+        # The place is doubtful, the picture is not: a second opinion.
+        (0.2959, 0.9, (), 10),
+    ],
+)
+def test_only_what_counts_for_the_policy_is_covered(
+    run: Run,
+    objecting: type[Objecting],
+    photo: Path,
+    tmp_path: Path,
+    place: float,
+    score: float,
+    options: tuple[str, ...],
+    code: int,
+) -> None:
+    objecting.says, objecting.located, objecting.place = [score, 0.0], True, place
+    assert run(photo, tmp_path / "out.png", "--target", "nudity", *options).code == code
+    before, after = (decode_image(p).frames[0] for p in (photo, tmp_path / "out.png"))
+    assert (before != after).any() == (code == 10)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--at-least", "0.5"),
+        ("--target", "nudity", "--at-least", "0"),
+        ("--target", "nudity", "--at-least", "1.5"),
+        ("--target", "nudity", "--at-least", "nan"),
+    ],
+)
+def test_a_lowest_score_that_cannot_be(run: Run, photo: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    said = run(photo, tmp_path / "out.png", *options)
+    assert (said.code, "--at-least is for" in said.err) == (2, True)
+
+
+def test_no_file_is_written_over_the_one_that_came_in(run: Run, photo: Path, tmp_path: Path) -> None:
+    content = photo.read_bytes()
+    (tmp_path / "soft.png").symlink_to(photo)
+    (tmp_path / "hard.png").hardlink_to(photo)
+    for out in (photo, tmp_path / "soft.png", tmp_path / "hard.png"):
+        assert run(photo, out).code == 2
+        assert run(photo, tmp_path / "out.png", "--draw", out).code == 2
+    assert run(photo, tmp_path / "out.png", "--draw", tmp_path / "out.png").code == 2
+    assert photo.read_bytes() == content
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_line(run: Run, faces: Any, photo: Path, tmp_path: Path) -> None:
+    for words in (
+        (photo, tmp_path / "none" / "out.png"),
+        (photo, tmp_path / "o.png", "--draw", tmp_path / "no" / "b.png"),
+    ):
+        said = run(*words)
+        assert said.code == 3
+        assert said.err.count("\n") == 1
+        assert "cannot be written: No such file or directory" in said.err

@@ -15,7 +15,7 @@ from guardrail.checks import registry
 from guardrail.checks.base import CheckSettings, Failure, SignalValues
 from guardrail.checks.registry import declared_checks
 from guardrail.doctor import Examination, examine
-from guardrail.errors import ConfigurationError, PluginError, SignalUnavailable
+from guardrail.errors import CheckError, ConfigurationError, PluginError, SignalUnavailable
 from guardrail.paths import home
 from guardrail.signals import CORE, Stage
 from guardrail.weights import CATALOGUE
@@ -110,6 +110,21 @@ def test_with_every_check_the_default_policy_can_be_enforced(scripted: None) -> 
 def test_measuring_says_how_long_each_check_took(scripted: None) -> None:
     assert all(c["ms"] > 0 for c in examine().checks)
     assert not any("ms" in c for c in look().checks)
+
+
+def test_a_check_that_needs_others_runs_with_what_they_found(scripted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It always failed here, on every right installation."""
+    row = checks(examine())["edit-request"]
+    assert (row["state"], "cause" in row) == ("ready", False)
+    assert row["ms"] < 1_000
+
+    def broken(image: Any) -> Any:
+        raise CheckError("no number")
+
+    monkeypatch.setattr(ScriptedFaces, "judge", staticmethod(broken))
+    found = checks(examine())
+    assert found["faces"]["state"] == "fails when it runs"
+    assert found["edit-request"]["cause"] == "the faces of the request are not known"
 
 
 def test_the_json_form_is_complete(scripted: None) -> None:

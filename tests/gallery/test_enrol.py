@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from guardrail.checks.image.backends.base import DetectedFace, MatchScale
 from guardrail.checks.image.faces import FaceCheck
 from guardrail.decision import Action
 from guardrail.errors import GalleryConflict, GalleryError, InputError
-from guardrail.gallery import Gallery
+from guardrail.gallery import Entry, Gallery
 from guardrail.guard.conflicts import find_conflicts
 from guardrail.guard.enrol import BACKGROUND, SMALLEST_FACE_PIXELS, add_photos, enrol
 from guardrail.media import Context, Request
@@ -103,6 +104,16 @@ def test_what_is_wrong_with_a_photograph(gallery: Gallery, boxes: list[list[Box]
     with pytest.raises(GalleryError, match=says):
         enrol(Scripted(*boxes), gallery, photos(len(boxes)), list="protected")
     assert gallery.identities() == ()
+
+
+def test_photographs_are_called_as_their_names_say(gallery: Gallery) -> None:
+    with pytest.raises(GalleryError, match=r"^b\.png shows several people"):
+        enrol(Scripted([ALONE], [ALONE, ALONE]), gallery, photos(2), list="protected", names=["a.png", "b.png"])
+    with pytest.raises(InputError, match=r"^a\.png cannot be read"):
+        enrol(Scripted([ALONE]), gallery, ["nowhere"], list="protected", names=["a.png"])
+    known = enrol(Scripted([ALONE]), gallery, photos(1), list="protected").id
+    with pytest.raises(GalleryError, match=r"^no face was found in a\.png"):
+        add_photos(Scripted([]), gallery, known, photos(1), names=["a.png"])
 
 
 @pytest.mark.parametrize(
@@ -286,6 +297,86 @@ def test_vectors_of_another_embedder_are_no_conflict(gallery: Gallery) -> None:
     gallery.enrol(np.array([[1.0, 0.0]], np.float32), embedder="other", list="protected")
     enrol(Scripted([ALONE]), gallery, photos(1), list="consented")
     assert len(gallery.identities()) == 2
+
+
+@pytest.mark.parametrize(("place", "conflict"), [(0.31, True), (0.5, True), (0.51, False)])
+def test_a_conflict_is_as_near_as_two_pictures_of_one_person_however_many_are_enrolled(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch, place: float, conflict: bool
+) -> None:
+    """The threshold of a search is 0.3 here: whoever is protected at 0.31 would be missed."""
+    many = MatchScale(same=0.5, consent=0.4, margin=0.05, far=1.0, rates=((1e-3, 0.3), (1e-2, 0.5)))
+    monkeypatch.setattr(Scripted.embedder, "scale", many)
+    rows = [Entry(np.array([[1.0, 10.0 + n]], np.float32), "protected") for n in range(99)]
+    gallery.enrol_many(rows, embedder="scripted-v1")
+    known = at(gallery, place, "protected")
+    assert gallery.index("scripted-v1").thresholds(many).protect == 0.3
+    if not conflict:
+        enrol(Scripted([ALONE]), gallery, photos(1), list="consented")
+        return
+    # Somebody has to look at the two, and says so by accepting it.
+    with pytest.raises(GalleryConflict, match=f"may be somebody on the protected list, {known}"):
+        enrol(Scripted([ALONE]), gallery, photos(1), list="consented")
+    one = at(gallery, -0.3, "consented")
+    with pytest.raises(GalleryConflict, match=known):
+        add_photos(Scripted([ALONE]), gallery, one, photos(1))
+    assert len(gallery.identities()) == 101
+    accepted = enrol(Scripted([ALONE]), gallery, photos(1), list="consented", accept=[known, one])
+    assert gallery.identity(accepted.id).list == "consented"
+
+
+def test_whom_a_search_finds_on_the_protected_list_nobody_accepts_away(gallery: Gallery) -> None:
+    known = at(gallery, 0.2, "protected")
+    with pytest.raises(GalleryConflict, match="this consent would never hold"):
+        enrol(Scripted([ALONE]), gallery, photos(1), list="consented", accept=[known])
+
+
+class Overtaken(Gallery):
+    """Whenever somebody is about to be written, another process was a moment faster."""
+
+    def meanwhile(self) -> None:
+        at(Gallery(self.path, key=b"k" * 32, key_id="test"), 0.2, "protected")
+
+    def enrol(self, *args: Any, **options: Any) -> Any:
+        self.meanwhile()
+        return super().enrol(*args, **options)
+
+    def add_pictures(self, *args: Any, **options: Any) -> Any:
+        self.meanwhile()
+        return super().add_pictures(*args, **options)
+
+
+@pytest.mark.parametrize("verb", ["enrol", "add_photos"])
+def test_who_was_enrolled_in_the_meantime_is_a_conflict_too(tmp_path: Path, verb: str) -> None:
+    gallery = Overtaken(tmp_path / "gallery.sqlite", key=b"k" * 32, key_id="test")
+    one = at(Gallery(gallery.path, key=b"k" * 32, key_id="test"), -0.4, "consented") if verb == "add_photos" else ""
+    attempts = {
+        "enrol": lambda: enrol(Scripted([ALONE]), gallery, photos(1), list="consented"),
+        "add_photos": lambda: add_photos(Scripted([ALONE]), gallery, one, photos(1)),
+    }
+    with pytest.raises(GalleryConflict, match="on the protected list already"):
+        attempts[verb]()
+    found = gallery.identities()
+    assert [i.list for i in found if i.id != one] == ["protected"]
+    assert gallery.index("scripted-v1").vectors.shape[0] == len(found)
+
+
+def test_of_two_who_enrol_the_same_face_at_once_one_is_told(gallery: Gallery) -> None:
+    start, told = threading.Barrier(4), []
+
+    def run() -> None:
+        mine = Gallery(gallery.path, key=b"k" * 32, key_id="test")
+        start.wait()
+        try:
+            enrol(Scripted([ALONE]), mine, photos(1), list="consented")
+        except GalleryConflict as conflict:
+            told.append(conflict)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(gallery.identities()), len(told)) == (1, 3)
 
 
 # ---- more pictures of somebody

@@ -70,6 +70,26 @@ def test_sketches_find_what_comparing_everybody_finds(gallery: Gallery, dimensio
 
 
 @needs_faiss
+def test_a_consent_is_withheld_near_somebody_protected_whom_a_search_does_not_reach(gallery: Gallery) -> None:
+    """The threshold of a pair is one at which sketches tell little."""
+    scale = MatchScale(same=0.6, consent=0.4, margin=0.15, far=0.8, rates=((1e-6, 0.3), (0.01, 0.6)))
+    asked = people(100)
+    agreed = near(asked, 0.25)
+    # Beyond what a search looks at, and less than two margins farther away than who consented.
+    guarded = [*people(2 * SMALL, seed=2), *near(asked[:50], 0.54, seed=8)]
+    entries = [Entry(row[None], "protected") for row in guarded]
+    gallery.enrol_many([*entries, *(Entry(row[None], "consented") for row in agreed)], embedder="toy")
+    index = gallery.index("toy")
+    everybody = dataclasses.replace(index, finder=None)
+    assert (index.exact, everybody.exact) == (False, True)
+    assert index.thresholds(scale).reach < 0.5
+    for one, most in ((index, 2), (everybody, 0)):
+        found = [one.match(row, scale).consent for row in asked]
+        assert found[:50].count("yes") <= most
+        assert found[50:].count("yes") >= 45  # by chance a stranger is near, too
+
+
+@needs_faiss
 def test_strangers_stay_strangers(gallery: Gallery) -> None:
     fill(gallery, people(2 * SMALL))
     assert {gallery.index("toy").match(p, SCALE).gallery for p in people(100, seed=1)} == {"none"}

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from guardrail.checks.image.backends.base import MatchScale
 from guardrail.errors import GalleryError
-from guardrail.gallery import Attestation, Gallery, Lock, store
-from guardrail.gallery.portable import MAGIC, SCRYPT
+from guardrail.gallery import Attestation, Entry, Gallery, Lock, portable, store
+from guardrail.gallery.identity import LONGEST_TEXT
+from guardrail.gallery.lock import MAGIC, SCRYPT
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 SCALE = MatchScale(same=0.64, consent=0.55, margin=0.05, far=1.1)
@@ -217,6 +218,67 @@ def test_what_is_here_stays_and_a_revocation_holds_in_both(gallery: Gallery, tmp
     # The other way round: an older export brings nobody back.
     there.take_in(tmp_path / "first", WORD)
     assert len(there.index("toy")) == 1
+
+
+def test_an_export_of_nobody(gallery: Gallery, tmp_path: Path) -> None:
+    assert gallery.export(tmp_path / "out", WORD) == 0
+    there = Gallery(tmp_path / "there.sqlite", key=OTHER, key_id="there")
+    done = there.take_in(tmp_path / "out", WORD)
+    assert (done.added, done.known, done.revoked) == (0, 0, 0)
+    assert there.identities() == ()
+
+
+def test_an_export_of_more_than_one_piece_holds(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who are enrolled in one block have more text than a piece may have."""
+    monkeypatch.setattr(portable, "LARGEST_CHUNK", 20_000)
+    entries = [Entry(person(n), "consented", "x" * LONGEST_TEXT) for n in range(9)]
+    gallery.enrol_many(entries, embedder="toy")
+    assert gallery.export(tmp_path / "out", WORD) == 9
+    there = Gallery(tmp_path / "there.sqlite", key=OTHER, key_id="there")
+    assert there.take_in(tmp_path / "out", WORD).added == 9
+    assert there.identities() == gallery.identities()
+
+
+def test_what_is_too_large_to_be_read_again_is_not_written(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portable, "LARGEST_CHUNK", 2000)
+    add(gallery, label="x" * LONGEST_TEXT)
+    with pytest.raises(GalleryError, match="too large for an export"):
+        gallery.export(tmp_path / "out", WORD)
+    assert not [p for p in tmp_path.iterdir() if "out" in p.name]
+
+
+@pytest.mark.parametrize("what", ["label", "evidence", "attested_by"])
+def test_no_text_is_longer_than_a_reference_needs(gallery: Gallery, what: str) -> None:
+    one = add(gallery, **{what: "y" * LONGEST_TEXT})
+    with pytest.raises(GalleryError, match=f"{what} has more than {LONGEST_TEXT:,} characters") as caught:
+        add(gallery, 2, **{what: "y" * (LONGEST_TEXT + 1)})
+    assert "yy" not in str(caught.value)
+    if what != "label":
+        with pytest.raises(GalleryError, match=f"{what} has more than"):
+            gallery.renew(one, expires=None, **{what: "y" * (LONGEST_TEXT + 1)})
+    assert len(gallery.identities()) == 1
+
+
+@pytest.mark.parametrize("purposes", [["z" * (LONGEST_TEXT + 1)], [f"{n:04}" for n in range(LONGEST_TEXT // 4 + 1)]])
+def test_purposes_are_no_longer_either(gallery: Gallery, purposes: list[str]) -> None:
+    with pytest.raises(GalleryError, match="purposes have more than"):
+        add(gallery, purposes=purposes)
+    one = add(gallery, purposes=["studio"])
+    with pytest.raises(GalleryError, match="purposes have more than"):
+        gallery.renew(one, expires=None, purposes=purposes)
+
+
+def test_an_export_under_a_key_names_it(gallery: Gallery, tmp_path: Path) -> None:
+    add(gallery)
+    gallery.export(tmp_path / "out", Lock(key=KEY, key_id="first"))
+    with pytest.raises(GalleryError, match="locked with key 'first', not with 'second'"):
+        gallery.take_in(tmp_path / "out", Lock(key=KEY, key_id="second"))
+    # Who does not know the name can still open it.
+    assert gallery.take_in(tmp_path / "out", Lock(key=KEY)).known == 1
 
 
 def test_an_export_says_nothing_and_belongs_to_its_owner(gallery: Gallery, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrail.checks.image.backends.base import MatchScale
+from guardrail.checks.image.backends.dlib_embedding import DlibEmbedding
 from guardrail.errors import GalleryError
 from guardrail.gallery import GalleryIndex, IdentityMatch
 
@@ -147,6 +148,67 @@ def test_enrolling_somebody_to_protect_never_admits_anybody(given_: Any, distanc
     before, after = match(*given_), match(*more)
     assert after.consent != "yes" or before.consent == "yes"
     assert (after.gallery == "protected") == (before.gallery == "protected" or distance <= SCALE.same)
+
+
+# Of an embedder whose thresholds shrink: 0.64 for a pair, 0.532 from 70 protected people on.
+MANY = [protected(5.0 + n) for n in range(69)]
+
+
+@pytest.mark.parametrize(
+    ("entries", "consent"),
+    [
+        ([consented(0.48), protected(0.54)], "unknown"),
+        ([consented(0.45), protected(0.549)], "unknown"),
+        ([consented(0.45, purposes={"studio"}), protected(0.549)], "unknown"),
+        ([consented(0.45), protected(0.551)], "yes"),
+        ([consented(0.3), protected(0.6)], "yes"),
+        # Beyond the threshold of a pair nobody is a rival, however near the consent is to its own limit.
+        ([consented(0.531), protected(0.63)], "unknown"),
+        ([consented(0.531), protected(0.641)], "yes"),
+        ([consented(0.54), protected(0.641)], "unknown"),
+    ],
+)
+def test_a_consent_is_withheld_where_somebody_protected_is_hardly_farther_away(
+    entries: list[Entry], consent: str
+) -> None:
+    found = match(*entries, *MANY, scale=DlibEmbedding.scale)
+    assert (found.gallery, found.consent, found.identity) == (CONSENTED, consent, "0" * 16)
+
+
+@settings(deadline=None)
+@given(entries, st.sampled_from([0, 9, 69]))
+def test_whoever_is_admitted_is_two_margins_nearer_than_anybody_protected(given_: Any, others: int) -> None:
+    scale = DlibEmbedding.scale
+    if match(*given_, *MANY[:others], scale=scale).consent != "yes":
+        return
+    nearest = min(min(far) for kind, far, _ in given_ if kind == "consented")
+    rivals = [min(far) for kind, far, _ in given_ if kind == "protected"]
+    assert all(far > min(scale.same, nearest + 2 * scale.margin - 1e-6) for far in rivals)
+
+
+def test_somebody_protected_is_looked_for_farther_away_than_sketches_were_asked_for() -> None:
+    class First:
+        def near(self, probe: Any, reach: float) -> Any:
+            return np.zeros(1, np.int64)
+
+        def nearest(self, probe: Any, reach: float) -> Any:
+            return np.arange(2) if reach == pytest.approx(0.6) else np.zeros(1, np.int64)
+
+        def squares(self, vectors: Any, rows: Any, probe: Any) -> Any:
+            return np.linalg.norm(vectors[rows] - probe, axis=1) ** 2
+
+    for distance, consent in ((0.599, "unknown"), (0.601, "yes")):
+        gallery = replace(index(consented(0.5), protected(distance), *MANY), finder=First())  # type: ignore[arg-type]
+        assert gallery.match(np.zeros(71, np.float32), DlibEmbedding.scale).consent == consent
+
+
+def test_everybody_within_a_distance_is_named_nearest_first() -> None:
+    gallery = index(consented(0.5), protected(0.25, 0.125), consented(0.75), protected(0.7))
+    found = gallery.within(np.zeros(5, np.float32), 0.7)
+    assert [(n.identity[-1], n.list) for n in found] == [("1", PROTECTED), ("0", CONSENTED), ("3", PROTECTED)]
+    assert index().within(np.zeros(3, np.float32), 0.7) == []
+    with pytest.raises(GalleryError, match="not finite"):
+        gallery.within(np.full(5, np.nan, np.float32), 0.7)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

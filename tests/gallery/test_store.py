@@ -18,7 +18,8 @@ import pytest
 
 from guardrail.checks.image.backends.base import MatchScale
 from guardrail.errors import GalleryError
-from guardrail.gallery import Gallery, Lock, file, store
+from guardrail.gallery import Gallery, Lock, file, loading, store
+from guardrail.gallery.file import GalleryFile
 from guardrail.gallery.sealed import Change
 
 KEY = b"k" * 32
@@ -111,6 +112,29 @@ def test_vectors_of_several_embedders_never_meet(gallery: Gallery) -> None:
     assert gallery.index("other").vectors.shape == (2, 8)
     with pytest.raises(GalleryError, match="another length than those enrolled"):
         gallery.index("other").match(person(1)[0], SCALE)
+
+
+def test_whom_an_embedder_has_no_vectors_of_is_counted(gallery: Gallery, path: Path, clock: Any) -> None:
+    assert (gallery.uncovered("toy"), gallery.index("toy").uncovered) == (0, 0)
+    both = add(gallery, 1)
+    add(gallery, 2, expires=NOON + SECOND)
+    add(gallery, 3, list="consented")
+    gallery.revoke(add(gallery, 4))
+    gallery.add_pictures(both, np.ones((1, 4), np.float32), embedder="other")
+
+    def counts() -> list[list[int]]:
+        names = ("toy", "other", "third")
+        some = [[one.uncovered(name), one.index(name).uncovered] for one in (gallery, opened(path)) for name in names]
+        assert some[:3] == some[3:]
+        return some[:3]
+
+    assert counts() == [[0, 0], [1, 1], [2, 2]]
+    assert [gallery.statistics().embedders[name]["uncovered"] for name in ("toy", "other")] == [0, 1]
+    # Who is not protected any more is not missing either.
+    clock(NOON + SECOND)
+    assert counts() == [[0, 0], [0, 0], [1, 1]]
+    gallery.delete(both)
+    assert counts() == [[0, 0]] * 3
 
 
 def test_purposes_come_back_out_of_the_file(gallery: Gallery, path: Path) -> None:
@@ -501,6 +525,65 @@ def test_a_running_service_goes_on_with_what_it_knows_until_it_reads_again(fille
         asked(filled)
 
 
+# Small galleries are read whole, of large ones what changed.
+in_parts = pytest.mark.parametrize("small_rows", [loading.SMALL_ROWS, 0], ids=["whole", "in-parts"])
+
+
+def two_histories(path: Path) -> tuple[Gallery, Gallery]:
+    """A service that read one history, and one that opened the other: both wrote their second change, to the same
+    blocks."""
+    gallery = opened(path)
+    add(gallery, 1)
+    running, copy = opened(path), path.read_bytes()
+    add(gallery, 2, list="consented")
+    assert asked(running, 2) == ("consented", "yes")
+    path.write_bytes(copy)
+    add(opened(path), 3)
+    return running, opened(path)
+
+
+@in_parts
+def test_a_copy_put_back_gives_nobody_the_consent_of_somebody_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch, small_rows: int
+) -> None:
+    monkeypatch.setattr(loading, "SMALL_ROWS", small_rows)
+    for one in two_histories(path):
+        assert [asked(one, seed) for seed in (1, 2, 3)] == [
+            ("protected", "no"),
+            ("none", "unknown"),
+            ("protected", "no"),
+        ]
+
+
+@in_parts
+def test_a_copy_put_back_of_blocks_that_count_changes(
+    path: Path, monkeypatch: pytest.MonkeyPatch, small_rows: int
+) -> None:
+    """As guardrail wrote them before versions were drawn at random: such blocks are read anew."""
+    monkeypatch.setattr(loading, "SMALL_ROWS", small_rows)
+    monkeypatch.setattr(Change, "version", property(lambda self: self.manifest.changes + 1), raising=False)
+    for one in two_histories(path):
+        assert [asked(one, seed)[0] for seed in (1, 2, 3)] == ["protected", "none", "protected"]
+
+
+def test_blocks_of_two_histories_do_not_mix(path: Path) -> None:
+    """Same gallery, key, place and count of changes: still another block."""
+    gallery = opened(path)
+    add(gallery, 1)
+    copy = path.read_bytes()
+    add(gallery, 2, list="consented")
+    with sqlite3.connect(path) as db:
+        (theirs,) = db.execute("SELECT content FROM blocks WHERE kind = 'people'").fetchone()
+    db.close()
+    path.write_bytes(copy)
+    add(opened(path), 3)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE blocks SET content = ? WHERE kind = 'people'", (theirs,))
+    db.close()
+    with pytest.raises(GalleryError, match="was changed by something else"):
+        opened(path)
+
+
 def test_an_older_seal_does_not_fit_newer_rows(filled: Gallery, path: Path) -> None:
     with sqlite3.connect(path) as db:
         old = db.execute("SELECT changes, sealed FROM seal").fetchone()
@@ -531,6 +614,57 @@ def test_an_empty_file_is_no_new_gallery(filled: Gallery, path: Path, monkeypatc
     with pytest.raises(GalleryError, match="cannot be read: no such table"):
         filled.index("toy")
     assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("content", [b"x", b"not a database"])
+def test_a_short_file_of_something_else_is_not_called_empty(
+    path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "BUSY_S", 0.05)
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(GalleryError, match="is no gallery; put your copy of it back"):
+        opened(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("at", ["PRAGMA page_size", "PRAGMA journal_mode", "INSERT", "COMMIT"])
+def test_a_gallery_that_could_not_be_made_leaves_nothing(path: Path, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without content was refused ever after."""
+    real = GalleryFile._connect
+
+    class Full:
+        def __init__(self, db: sqlite3.Connection) -> None:
+            self.db = db
+
+        def execute(self, statement: str, *given: Any) -> Any:
+            if statement.startswith(at):
+                raise sqlite3.OperationalError("database or disk is full")
+            return self.db.execute(statement, *given)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.db, name)
+
+    monkeypatch.setattr(file, "BUSY_S", 0.05)
+    monkeypatch.setattr(GalleryFile, "_connect", lambda self: Full(real(self)))
+    with pytest.raises(GalleryError, match="disk is full"):
+        opened(path)
+    assert list(path.parent.iterdir()) == []
+    monkeypatch.setattr(GalleryFile, "_connect", real)
+    assert not opened(path).identities()
+
+
+def test_what_another_process_filled_meanwhile_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(self: GalleryFile, db: sqlite3.Connection) -> bool:
+        monkeypatch.undo()
+        db.execute("PRAGMA journal_mode = WAL")
+        add(opened(path))
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(GalleryFile, "_prepare", prepare)
+    with pytest.raises(GalleryError, match="disk is full"):
+        opened(path)
+    assert len(opened(path).identities()) == 1
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 400, b"SQLite format 3\0" + b"\xff" * 5000, b"\0" * 8192])

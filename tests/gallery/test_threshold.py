@@ -73,10 +73,19 @@ def test_protection_goes_no_farther_than_was_measured_and_says_what_that_costs()
     found = thresholds(SCALE, protected=10**6, consented=1)
     assert found.protect == 0.5
     assert found.expected == pytest.approx(10**6 * POINTS[0][0])
-    # A large list of one kind does not make the other one stricter.
+    # A large list of consents does not make protection stricter.
     assert (
-        thresholds(SCALE, protected=10**6, consented=1).consent == thresholds(SCALE, protected=0, consented=1).consent
+        thresholds(SCALE, protected=1, consented=10**6).protect == thresholds(SCALE, protected=1, consented=0).protect
     )
+
+
+@pytest.mark.parametrize("scale", [SCALE, DlibEmbedding.scale], ids=["toy", "embedded"])
+@pytest.mark.parametrize("protected", [0, 1, 30, 70, 10**6])
+@pytest.mark.parametrize("consented", [0, 1, 70, 10**6])
+def test_consent_is_never_looser_than_protection(scale: Measured, protected: int, consented: int) -> None:
+    found = thresholds(scale, protected=protected, consented=consented)
+    assert found.consent <= found.protect
+    assert found.consent <= found.same
 
 
 @pytest.mark.parametrize(

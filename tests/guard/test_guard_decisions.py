@@ -124,6 +124,20 @@ def test_an_unreadable_image_is_a_block_with_its_cause(make_guard: Any, nudity: 
     assert guard.check_image(picture(0)).action is Action.ALLOW
 
 
+def test_what_cannot_be_read_is_of_the_stage_of_pictures_and_is_named(make_guard: Any, nudity: None) -> None:
+    guard = make_guard(NUDITY)
+    decision = guard.check_request(prompt="a house", images=[picture(0), "nowhere.png", ""], masks=[b"no"])
+    assert (decision.blocked, decision.stage) == (True, Stage.REFERENCE)
+    told = [(r.stage, r.cause.split(":")[0], r.cause.partition(": ")[2]) for r in decision.reasons]
+    assert told == [
+        (Stage.REFERENCE, "unreadable-image", "image cannot be read: there is no such file (number 2)"),
+        (Stage.REFERENCE, "unreadable-image", "image is a folder, not a file (number 3)"),
+        (Stage.REFERENCE, "unsupported-input", "mask_image is not a PNG, JPEG, WebP, GIF or AVIF image"),
+    ]
+    assert guard.check_output(b"no", after=guard.check_prompt("a house")).stage is Stage.OUTPUT
+    assert guard.check_preview(b"no").stage is Stage.STEP
+
+
 # ---- outputs
 
 

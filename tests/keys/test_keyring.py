@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import multiprocessing
@@ -19,8 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrail.errors import KeyringError
-from guardrail.keys import Keyring, key_id, load_keyring, set_key_provider
-from guardrail.keys.keyring import rotate
+from guardrail.keys import (
+    Keyring,
+    existing_keyring,
+    find_keyring,
+    key_id,
+    keyring,
+    load_keyring,
+    rotate,
+    set_key_provider,
+)
 
 A, B, C = (bytes([n]) * 32 for n in (1, 2, 3))
 
@@ -60,6 +69,55 @@ def test_first_use_makes_a_private_key_and_says_so_once(own_home: Path, caplog: 
     assert (again.created, again.active, again.derive("x")) == (False, ring.active, ring.derive("x"))
     assert len(caplog.records) == 1
     assert [p.name for p in own_home.iterdir()] == ["keyring.json"]
+
+
+def test_what_is_lost_with_a_key_is_said(own_home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_keyring()
+    (record,) = caplog.records
+    assert all(what in record.getMessage() for what in ("gallery", "lists of known images", "marks"))
+
+
+@pytest.mark.parametrize("sealed", ["gallery.sqlite", "known/ours.hashes"])
+@pytest.mark.parametrize("load", [load_keyring, existing_keyring])
+def test_beside_what_another_key_sealed_none_is_made(own_home: Path, sealed: str, load: Any) -> None:
+    (own_home / "known").mkdir(parents=True)
+    (own_home / sealed).write_bytes(b"something")
+    with pytest.raises(KeyringError) as caught:
+        load()
+    said = str(caught.value)
+    assert str(own_home / "keyring.json") in said
+    assert str(own_home / sealed) in said
+    assert "put your keyring back" in said
+    assert "To begin anew" in said
+    assert not (own_home / "keyring.json").exists()
+    (own_home / sealed).rename(own_home / "moved away")
+    assert load_keyring().created
+
+
+@pytest.mark.parametrize("harmless", ["gallery.sqlite", "known/.lock", "known/.ours.hashes.1.2", "known/.x.hashes"])
+def test_what_is_not_sealed_stands_in_the_way_of_no_key(own_home: Path, harmless: str) -> None:
+    (own_home / "known").mkdir(parents=True)
+    (own_home / harmless).write_bytes(b"" if harmless == "gallery.sqlite" else b"something")
+    assert existing_keyring() is None
+    assert load_keyring().created
+
+
+def test_a_key_that_another_process_makes_between_two_looks_is_taken(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    real = keyring.find_keyring
+
+    def find(folder: Path | None = None) -> Keyring | None:
+        looks.append(real(folder))
+        if len(looks) == 1:
+            written(own_home / "keyring.json", A)
+            (own_home / "gallery.sqlite").write_bytes(b"something")
+        return looks[-1]
+
+    own_home.mkdir()
+    monkeypatch.setattr(keyring, "find_keyring", find)
+    assert load_keyring().active == key_id(A)
 
 
 def test_two_installations_have_two_keys(tmp_path: Path) -> None:
@@ -399,3 +457,58 @@ def test_rotating_what_is_no_ring(tmp_path: Path) -> None:
     (tmp_path / "ring.json").write_text("{}")
     with pytest.raises(KeyringError):
         rotate(tmp_path / "ring.json")
+
+
+# ---- rotating what is in use
+
+
+def test_without_a_path_the_file_in_use_is_rotated(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_keyring()
+    assert rotate().ids[1:] == first.ids
+    named = written(tmp_path / "ring.json", A)
+    monkeypatch.setenv("GUARDRAIL_KEY_FILE", str(named))
+    assert rotate().ids[1:] == (key_id(A),)
+    assert load_keyring().source == str(named)
+    assert len(load_keyring(own_home).ids) == len(json.loads(named.read_text())["keys"]) == 2
+
+
+def test_what_is_given_from_outside_is_rotated_there(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
+    load_keyring()
+    before = (own_home / "keyring.json").read_bytes()
+    monkeypatch.setenv("GUARDRAIL_KEY", A.hex())
+    with pytest.raises(KeyringError, match=r"come from \$GUARDRAIL_KEY.*in front of the others"):
+        rotate()
+    set_key_provider(lambda: [A])
+    with pytest.raises(KeyringError, match=r"come from the callback.*in front of the others"):
+        rotate()
+    assert (own_home / "keyring.json").read_bytes() == before
+
+
+def test_where_there_is_no_key_nothing_is_rotated_or_made(own_home: Path) -> None:
+    assert find_keyring() is None
+    with pytest.raises(KeyringError, match="no key yet"):
+        rotate()
+    assert not own_home.exists()
+
+
+def test_a_ring_that_is_there_is_found(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = load_keyring()
+    found = find_keyring()
+    assert found is not None
+    assert (found.ids, found.created) == (made.ids, False)
+    monkeypatch.setenv("GUARDRAIL_KEY", "")
+    with pytest.raises(KeyringError, match="is empty"):
+        find_keyring()
+
+
+def test_each_key_of_a_file_has_the_day_on_which_it_was_made(tmp_path: Path) -> None:
+    path = written(tmp_path / "ring.json", A, B)
+    content = json.loads(path.read_text())
+    content["keys"][1]["created"] = A.hex()  # not a date, and not to be shown as one
+    path.write_text(json.dumps(content))
+    ring = rotate(path)
+    assert set(ring.dates) == {ring.active}
+    assert ring.dates[ring.active].date() == dt.datetime.now(dt.UTC).date()
+    assert load_keyring(tmp_path / "new").dates

@@ -91,6 +91,17 @@ def test_only_masked_bits_count_and_the_limit_shrinks_with_them(count: int) -> N
         assert index.search(flipped(hashes[0], bits)[None], packed)[0].tolist() == expected
 
 
+@SIZES
+def test_masked_queries_match_only_hashes_of_the_largest_limit_and_tell_the_whole_distance(count: int) -> None:
+    hashes = random(count)
+    mask = np.zeros(256, np.uint8)
+    mask[:192] = 1
+    query, packed = flipped(hashes[0], [*range(3), *range(200, 240)])[None], np.packbits(mask)[None]
+    rows, apart = index_of(hashes).search(query, packed)
+    assert (rows.tolist(), apart.tolist()) == ([0], [43])
+    assert index_of(hashes, LARGEST_DISTANCE - 1).search(query, packed)[0].tolist() == []
+
+
 def test_nothing_is_found_in_nothing_or_with_nothing() -> None:
     assert index_of(random(0)).search(random(2))[0].tolist() == []
     assert index_of(random(5)).search(random(0))[0].tolist() == []

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from guardrail.errors import ImageTooLarge, InputError, UnreadableImage, UnsupportedInput
 from guardrail.media import Limits, Role, decode_image
-from guardrail.media.decode import sniff
+from guardrail.media.decode import sniff, to_frames, wide_spans
 from guardrail.media.read import read_image
 from tests.media.pictures import (
     BLUE,
@@ -188,6 +188,44 @@ def test_sixteen_bit_grey_is_scaled_and_looked_at_as_pipelines_read_it() -> None
     assert any(np.array_equal(f, by_pillow) for f in frames)
 
 
+def shows(frames: Any, picture: np.ndarray) -> bool:
+    """Whether a reading is the (H, W) picture, values 0..1, but for the rounding and for one pixel of a corner."""
+    return any(np.abs(f[..., 0] / 255.0 - picture).flat[1:].max() < 0.006 for f in frames)
+
+
+@pytest.mark.parametrize("size", [(12, 768), (768, 12), (11, 5000), (1, 3000), (3000, 2)])
+def test_strips_are_read_up_to_a_length_and_such_as_hold_no_face_at_any(size: tuple[int, int]) -> None:
+    assert decode_image(encoded(Image.new("L", size), "PNG")).size == size[::-1]
+
+
+@pytest.mark.parametrize("top", [2, 3, 20, 100, 127, 128, 255])
+def test_few_levels_of_sixteen_bits_are_read_stretched_too(top: int) -> None:
+    levels = np.arange(32 * 32).reshape(32, 32) % (top + 1)
+    frames = decode_image(encoded(Image.fromarray(levels.astype(np.uint16)), "PNG")).frames
+    # From half the range on the picture can be seen as it is.
+    assert shows(frames, levels / top) is (top <= 127 or top == 255)
+    assert shows(frames, levels / 255)
+
+
+@pytest.mark.parametrize("bright", [1.5, 2.0, 100.0, 255.0])
+def test_one_bright_pixel_hides_nothing_in_floats(bright: float) -> None:
+    picture = noise(32, 32) / 255
+    picture[0, 0] = bright
+    frames = to_frames(Image.fromarray(picture.astype(np.float32)), "image")
+    assert shows(frames, picture)
+
+
+def test_floats_and_integers_have_readings_of_their_own() -> None:
+    for top, integers, floats in (
+        (1, (1.0,), (1.0,)),
+        (3, (255.0, 3.0), (255.0, 1.0, 3.0)),
+        (200, (255.0,), (255.0, 1.0)),
+    ):
+        values = np.array([[0, top]])
+        assert wide_spans(values.astype(np.int32), "image") == integers
+        assert wide_spans(values.astype(np.float32), "image") == floats
+
+
 @pytest.mark.parametrize("bright", [256, 1000, 65535])
 def test_one_bright_pixel_hides_nothing_in_sixteen_bits(bright: int) -> None:
     # A picture in the lowest 8 bits: black to whoever scales 65535 to white, plain to whoever converts with Pillow.
@@ -293,6 +331,8 @@ def test_damaged_exif_is_no_reason_to_refuse_a_picture() -> None:
         (animated("WEBP", frames=2, size=32), Limits(pixels=1024), "2 frames of 32×32: too many pixels"),
         # 16 bits: each frame becomes two pictures.
         (animated_wide(), Limits(pixels=570), "2 frames of many bits: too many bytes"),
+        (encoded(Image.new("L", (12, 769)), "PNG"), Limits(), "12×769: one side may be 64 times the other"),
+        (encoded(Image.new("L", (3000, 20)), "GIF"), Limits(aspect=149), "3000×20: one side may be 149 times"),
         (encoded(quarters(), "PNG"), Limits(file_bytes=50), "more than the 50 bytes that are allowed"),
         (png(8, 8, chunk(b"acTL", b"\x7f\xff\xff\xff\0\0\0\0")), None, "frames, 128 are allowed"),
     ],

@@ -186,7 +186,7 @@ def test_an_argument_that_nothing_understands_is_named(make_guard: Any) -> None:
     out = guarded(**call_arguments("text2img"), cross_attention_kwargs={"secret": b"\x00\x01"})
     decision = out.guardrail[0]
     assert decision.blocked
-    assert [(c.what, c.argument) for c in decision.coverage] == [("unknown", "cross_attention_kwargs.secret")]
+    assert [(c.what, c.argument) for c in decision.coverage] == [("unknown", "cross_attention_kwargs.(entry 0)")]
     assert not guarded(**call_arguments("text2img")).guardrail[0].blocked
 
 
@@ -206,7 +206,8 @@ def test_unreadable_reference_pictures(image: Any, cause: str, make_guard: Any) 
     out = guarded(**call_arguments("img2img", image=image()))
     decision = out.guardrail[0]
     assert decision.blocked
-    assert [r.cause.split(":")[0] for r in decision.reasons if r.kind == "input"] == [cause]
+    assert [(r.cause.split(":")[0], r.stage) for r in decision.reasons if r.kind == "input"] == [(cause, "reference")]
+    assert decision.stage == "reference"
     assert not guarded(**call_arguments("img2img")).guardrail[0].blocked
 
 

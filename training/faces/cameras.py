@@ -15,7 +15,7 @@ from stylise import Picture, Random, blurred, floats, guided, to_bytes
 __all__ = ["SIDE", "camera", "journey"]
 
 SIDE = 80
-"""Side of what the model sees, in pixels; as in guardrail/checks/image/realness_model.py."""
+"""Side of what the model sees, in pixels; as in benchmarks/realness_model.py."""
 
 
 def camera(p: Picture, rng: Random, always: bool = False) -> Picture:

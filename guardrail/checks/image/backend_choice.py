@@ -19,11 +19,17 @@ def choose_backend(settings: CheckSettings) -> tuple[WindowDetector, Embedder]:
     ``auto`` never takes SFace: its thresholds were not measured here.
 
     Raises:
-        ConfigurationError: an unknown backend; WeightsMissing and MissingExtra with the mend.
+        ConfigurationError: an unknown backend, or a pack that it would ignore; WeightsMissing and MissingExtra with the
+            mend.
     """
     wanted = settings.face_backend
     if wanted not in BACKENDS:
         raise ConfigurationError(f"no face backend is called {wanted!r}; there is: {', '.join(BACKENDS)}")
+    if settings.insightface_pack and wanted in ("opencv", "embedded"):
+        # Vectors of another embedder are never compared: whoever was enrolled with the pack would be nobody here.
+        raise ConfigurationError(
+            f"the face backend {wanted} takes no pack; leave insightface_pack out, or use auto, insightface or yunet"
+        )
     if wanted == "insightface" or (wanted in ("auto", "yunet") and settings.insightface_pack):
         if not settings.insightface_pack:
             raise ConfigurationError("the insightface backend needs the folder of a local pack: insightface_pack=…")

@@ -1,11 +1,14 @@
 """Face detection made for a guard: rather look twice than miss, and rather look again than cry wolf.
 
-One detector model looks at a picture up to four times:
+A picture that is long and narrow is cut into overlapping windows first (see `guardrail.checks.image.tiles`), and each
+of them is looked at as a picture of its own: reduced by its long side, nothing would be left of the faces in it.
+
+One detector model looks at a picture in up to four ways:
 
 1. at the whole picture, reduced to the detector's own size;
 2. in overlapping tiles where the picture is large, because what is 16 pixels wide there would be 5 in the first look;
-3. turned by 90, 180 and 270 degrees where nothing was seen for certain: no detector here finds every face that lies on
-   its side or its head;
+3. turned by 90, 180 and 270 degrees: no detector here finds every face that lies on its side or its head. Always, since
+   a face that is certain says nothing about the one beside it;
 4. at the surroundings of every face it was not sure of, enlarged or reduced to one size. Its threshold at first sight
    can therefore be low: measured with CenterFace, true faces score as high at the second look as at the first, and
    buildings, animals and still lifes nearly nothing (see the thresholds of each backend).
@@ -25,23 +28,25 @@ from guardrail.checks.image.backends.base import (
     overlap,
     suppress_overlaps,
 )
+from guardrail.checks.image.tiles import cut_off, tiles, whole_first, windows
 from guardrail.checks.image.turning import turned_back
 from guardrail.media.types import Frame
 
-__all__ = ["GuardDetector", "tiles"]
+__all__ = ["GuardDetector"]
 
 TILED_FROM = 1280
 """Long side in pixels over which a picture is looked at in tiles too."""
 SCANNED = 1184
 """Long side in pixels to which it is reduced for that: two tiles of 640 with an overlap of 96. A face that is 16 pixels
 wide then, the smallest that the detectors find for sure, is 28 pixels wide in a picture of 2048."""
-TILE_OVERLAP = 96
 # Grey levels by which the tile must differ, in the mean over some block of 16 pixels, from what the first look saw of
 # it. Blocks with faces of 20 to 40 pixels (in a picture of 2048) were measured at 7 and more, at half their contrast at
 # 3.4 and more; half of the blocks of a photograph with sky and water, and all of a blurred background, are under 1.
 DETAIL = 2.0
 TURNED_SIDE = 384
 SAME_FACE = 0.35
+# Of two areas, how small the one may be against the other for a turned look at a face that is known.
+SAME_SIZE = 0.25
 SECOND_SIDE = 192
 SECOND_ZOOM = 2.0
 # Noise can give hundreds of candidates. Beyond this many, what was not looked at again counts as a face.
@@ -63,7 +68,18 @@ class GuardDetector:
         Raises:
             CheckError: the model gave a number that is not finite.
         """
-        image = np.ascontiguousarray(image)
+        cut = windows(*image.shape[:2])
+        if len(cut) == 1:
+            return self._picture(np.ascontiguousarray(image))
+        whole: list[DetectedFace] = []
+        parts: list[DetectedFace] = []
+        for window in cut:
+            top, left, bottom, right = window
+            for face in self._picture(np.ascontiguousarray(image[top:bottom, left:right])):
+                (parts if cut_off(face, window, image.shape) else whole).append(_moved(face, left, top))
+        return _merged(whole_first(whole, parts))
+
+    def _picture(self, image: Frame) -> list[DetectedFace]:
         large = max(image.shape[:2]) > TILED_FROM
         # Reducing twice is cheaper than reducing the whole twice.
         scanned = fit_long_side(image, SCANNED)[0] if large else image
@@ -74,11 +90,10 @@ class GuardDetector:
             seen += self._tiled(scanned, small, max(scanned.shape[:2]) / max(image.shape[:2]))
         certain = self.model.thresholds.certain
         found = self._sure(image, _merged(seen), certain)
-        if any(f.score >= certain for f in found):
-            return found
         # A face that lies on its side can be seen in a way upright, its eyes taken for something else: the better look
-        # wins.
-        return _merged([*found, *self._turned(image, small)])
+        # wins, unless the upright one is certain.
+        known = [f for f in found if f.score >= certain]
+        return _merged([*found, *self._turned(image, small, known)])
 
     def _tiled(self, scanned: Frame, small: Frame, factor: float) -> Iterator[DetectedFace]:
         detail = _detail(scanned, small)
@@ -88,25 +103,24 @@ class GuardDetector:
             if detail[top // 16 : -(-bottom // 16), left // 16 : -(-right // 16)].max() < DETAIL:
                 continue
             for face in self.model.candidates(np.ascontiguousarray(scanned[top:bottom, left:right])):
-                x, y, w, h = face.box
                 # Cut off by the tile: the next tile, or the first look, has it whole.
-                cut = (left and x < 2) or (right < width and x + w > right - left - 2)
-                cut = cut or (top and y < 2) or (bottom < height and y + h > bottom - top - 2)
-                if not cut:
-                    box = (x + left, y + top, w, h)
-                    moved = replace(face, box=box, landmarks=face.landmarks + np.array([left, top], np.float32))
-                    yield _scaled(moved, 1 / factor)
+                if not cut_off(face, (top, left, bottom, right), (height, width)):
+                    yield _scaled(_moved(face, left, top), 1 / factor)
 
-    def _turned(self, image: Frame, small: Frame) -> list[DetectedFace]:
+    def _turned(self, image: Frame, small: Frame, known: Sequence[DetectedFace]) -> list[DetectedFace]:
+        """Faces that do not stand upright. Where `known` has one already, nothing is looked for."""
         reduced, _ = fit_long_side(small, TURNED_SIDE)
         factor = max(reduced.shape[:2]) / max(image.shape[:2])
         found: list[DetectedFace] = []
         for turns in (1, 2, 3):
-            candidates = self.model.candidates(np.ascontiguousarray(np.rot90(reduced, turns)))
-            if candidates:
+            candidates = (
+                _scaled(f, 1 / factor) for f in self.model.candidates(np.ascontiguousarray(np.rot90(reduced, turns)))
+            )
+            new = [c for c in candidates if not _is_one_of(turned_back(c, turns, image.shape[:2]), known)]
+            if new:
                 upright = np.ascontiguousarray(np.rot90(image, turns))
                 # Nothing is certain on its side: clouds and craters look like faces from one of four sides.
-                sure = self._sure(upright, [_scaled(f, 1 / factor) for f in candidates], np.inf)
+                sure = self._sure(upright, new, np.inf)
                 found += [turned_back(f, turns, image.shape[:2]) for f in sure]
         return _merged(found)
 
@@ -139,18 +153,6 @@ class GuardDetector:
         return max(again, default=0.0)
 
 
-def tiles(height: int, width: int, side: int) -> list[tuple[int, int]]:
-    """(top, left) of tiles of `side` pixels that cover the picture, evenly spaced, overlapping by 96 pixels or more."""
-    return [(top, left) for top in _starts(height, side) for left in _starts(width, side)]
-
-
-def _starts(length: int, side: int) -> list[int]:
-    if length <= side:
-        return [0]
-    count = -(-(length - TILE_OVERLAP) // (side - TILE_OVERLAP))
-    return [round(i * (length - side) / (count - 1)) for i in range(count)]
-
-
 def _detail(scanned: Frame, small: Frame) -> Frame:
     """Per block of 16 pixels of `scanned`: the mean difference from the enlarged `small` in its strongest colour."""
     from PIL import Image, ImageChops
@@ -164,6 +166,26 @@ def _detail(scanned: Frame, small: Frame) -> Frame:
 def _scaled(face: DetectedFace, factor: float) -> DetectedFace:
     x, y, w, h = (v * factor for v in face.box)
     return replace(face, box=(x, y, w, h), landmarks=face.landmarks * np.float32(factor))
+
+
+def _moved(face: DetectedFace, left: int, top: int) -> DetectedFace:
+    x, y, w, h = face.box
+    return replace(face, box=(x + left, y + top, w, h), landmarks=face.landmarks + np.array([left, top], np.float32))
+
+
+def _is_one_of(face: DetectedFace, known: Sequence[DetectedFace]) -> bool:
+    """Whether one of `known` has its middle in the same place and about its size.
+
+    Seen from another side the box of one face differs more than that of one seen twice. The size keeps a small face
+    that lies inside of a large one.
+    """
+    x, y, w, h = face.box
+    for other in known:
+        left, top, width, height = other.box
+        inside = left <= x + w / 2 <= left + width and top <= y + h / 2 <= top + height
+        if inside and SAME_SIZE * width * height <= w * h <= width * height / SAME_SIZE:
+            return True
+    return False
 
 
 def _merged(faces: Sequence[DetectedFace]) -> list[DetectedFace]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ from guardrail.checks.image.recognition import recognised
 from guardrail.decision import EffectiveCheck
 from guardrail.errors import CheckError
 from guardrail.media import ImageInput, Request
+from guardrail.media.renderings import renderings
 from guardrail.media.types import Frame
 from guardrail.signals import CORE, ItemValue, SignalSpec, Stage
 from guardrail.weights.session import fallback
@@ -32,12 +35,21 @@ SAME_PLACE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceEvidence:
-    """What is needed to recognise a face again: the detection and, once computed, its vector; and how good it is."""
+    """What is needed to recognise a face again.
+
+    Args:
+        face: the detection.
+        vector: (dimension,), once computed.
+        embedder: which one computed it.
+        quality: how good the face is.
+        view: in which rendering of its frame it was seen, counted from 0 (see `guardrail.media.renderings`).
+    """
 
     face: DetectedFace
     vector: FloatArray | None
     embedder: str
     quality: FaceQuality | None = None
+    view: int = 0
 
 
 class FaceCheck:
@@ -81,23 +93,33 @@ class FaceCheck:
     def _image(self, index: int, image: ImageInput, purpose: str, stage: Stage) -> list[Region]:
         gallery: GalleryIndex | None = self._gallery.index(self.embedder.name) if self._gallery is not None else None
         regions: list[Region] = []
+        judged: list[tuple[int, Frame, DetectedFace]] = []
+        views: Counter[int] = Counter()
         for frame, pixels in image.views():
-            seen = [r.box for r in regions if r.frame == frame]
-            faces = [f for f in self.detector.detect(pixels) if not any(overlap(f.box, b) > SAME_PLACE for b in seen)]
+            view = views[frame]
+            views[frame] += 1
+            before = [(other, face) for f, other, face in judged if f == frame]
+            faces = [f for f in self.detector.detect(pixels) if not any(_same(f, pixels, *b) for b in before)]
+            judged += [(frame, pixels, face) for face in faces]
             qualities = [face_quality(pixels, f) for f in faces]
             # The embedding costs more than everything else: only of faces that somebody could know, in one call, and
             # only where there is somebody to compare them with.
-            known = (
-                [i for i, q in enumerate(qualities) if q.identifiable] if gallery is not None and len(gallery) else []
-            )
+            known = [i for i, q in enumerate(qualities) if q.identifiable]
+            if known and gallery is not None and gallery.uncovered:
+                # Nobody can say whether it is one of them, and an empty list of matches would say that it is not.
+                raise CheckError(
+                    f"{gallery.uncovered} protected people of the gallery have no vector of {self.embedder.name}: "
+                    "add photographs of them with this embedder (guardrail gallery add --to ID), or go back to theirs"
+                )
+            known = known if gallery is not None and len(gallery) else []
             vectors = dict(zip(known, self._embedded(pixels, [faces[i] for i in known]), strict=True))
             for i, (face, quality) in enumerate(zip(faces, qualities, strict=True)):
                 fields: dict[str, float | bool | str] = {
-                    "real": REAL_SCORE[judge_face(pixels, face.box, self._realness)],
+                    "real": REAL_SCORE[judge_face(pixels, face.box, self._realness, face.landmarks)],
                     "identifiable": quality.identifiable,
                     **self._matched(vectors.get(i), gallery, purpose, stage),
                 }
-                evidence = FaceEvidence(face, vectors.get(i), self.embedder.name, quality)
+                evidence = FaceEvidence(face, vectors.get(i), self.embedder.name, quality, view)
                 regions.append(Region(index, frame, face.box, "face", face.score, fields, evidence))
         return regions
 
@@ -126,21 +148,31 @@ class FaceCheck:
     def recognisable(self, before: Frame, after: Frame, region: Region) -> bool:
         """Whether the face of `region` in `before` is still the same person to the embedder in `after`.
 
-        Looked at where the face was, whether or not the detector still fires there, and at every face that the
-        detector finds in that place. How: `guardrail.checks.image.recognition`.
+        Looked at in the rendering of `before` that showed it, and in every rendering of `after`: where the face was,
+        whether or not the detector still fires there, and at every face that the detector finds in that place. How:
+        `guardrail.checks.image.recognition`.
+
+        Args:
+            before, after: the frame, (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
 
         Raises:
-            CheckError: a vector is not finite, or the region is not of this check.
+            CheckError: a vector is not finite, the region is not of this check, or `before` is not its frame.
         """
         evidence = region.private
         if not isinstance(evidence, FaceEvidence):
             raise CheckError("the region does not come from this check")
-        original = evidence.vector if evidence.vector is not None else self.embedder.embed(before, [evidence.face])[0]
-        candidates = [evidence.face]
-        candidates += [f for f in self.detector.detect(after) if overlap(f.box, region.box) > 0.2]
+        shown = next(islice(renderings(before), evidence.view, None), None)
+        if shown is None:
+            raise CheckError("the region does not come from this picture")
+        original = evidence.vector if evidence.vector is not None else self.embedder.embed(shown, [evidence.face])[0]
         gallery = self._gallery.index(self.embedder.name) if self._gallery is not None else None
-        now = self.embedder.embed(after, candidates)
-        return recognised(self.embedder, before, evidence.face, original, now, gallery)
+        for pixels in renderings(after):
+            candidates = [evidence.face]
+            candidates += [f for f in self.detector.detect(pixels) if overlap(f.box, region.box) > 0.2]
+            now = self.embedder.embed(pixels, candidates)
+            if recognised(self.embedder, shown, evidence.face, original, now, gallery):
+                return True
+        return False
 
     def warmup(self) -> None:
         picture = np.full((64, 64, 3), 127, np.uint8)
@@ -168,3 +200,15 @@ class FaceCheck:
             name += f" + {self._realness.name}"
             weights |= self._realness.weights
         return EffectiveCheck(name, self.version, weights)
+
+
+def _same(face: DetectedFace, pixels: Frame, view: Frame, other: DetectedFace) -> bool:
+    """Whether a face of one view of a frame is one that was judged in another view: in its place, and the same pixels.
+
+    One file can show one person over black and somebody else without its transparency, so the place alone says nothing.
+    """
+    if not overlap(face.box, other.box) > SAME_PLACE:
+        return False
+    x, y, w, h = face.box
+    rows, columns = slice(max(0, int(y)), int(np.ceil(y + h))), slice(max(0, int(x)), int(np.ceil(x + w)))
+    return np.array_equal(pixels[rows, columns], view[rows, columns])

@@ -59,7 +59,12 @@ class KnownImagesCheck:
             except (CheckError, KnownImagesError) as error:
                 answers.append(Failure(str(error)))
                 continue
-            items: tuple[ItemValue, ...] = tuple({"list": name, "by": by} for name, by in sorted(hits)[:MOST_ITEMS])
+            if len(hits) > MOST_ITEMS:
+                # Cut, the list that a rule goes by could be missing; without a value the picture is blocked.
+                cause = "the picture is on more lists than can be named"
+                answers.append(Failure(f"{cause}: {len(hits)}, and {MOST_ITEMS} can; merge some of them"))
+                continue
+            items: tuple[ItemValue, ...] = tuple({"list": name, "by": by} for name, by in sorted(hits))
             answers.append(
                 SignalValues({f"{stage.value}.hash_match": bool(hits), f"{stage.value}.known_images": items})
             )

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from guardrail.checks.image.realness_model import face_view
-from guardrail.checks.text.heavy import local
+from guardrail.checks import local_models as local
+from guardrail.checks.image.face_view import face_view
+from guardrail.checks.image.scaling import Scaling
 from guardrail.errors import CheckError, ConfigurationError
 from guardrail.media.types import Frame
 
@@ -68,12 +67,12 @@ class ClipRealness:
     """
 
     def __init__(
-        self, name: str, weights: dict[str, str], model: Any, texts: Any, pixels: _Pixels, at_least: float
+        self, name: str, weights: dict[str, str], model: Any, texts: Any, scaling: Scaling, at_least: float
     ) -> None:
         self.name = name
         self.weights: Mapping[str, str] = weights
         self.at_least = at_least
-        self._model, self._texts, self._pixels = model, texts, pixels
+        self._model, self._texts, self._scaling = model, texts, scaling
         self._lock = threading.Lock()
 
     @classmethod
@@ -85,7 +84,7 @@ class ClipRealness:
 
         Raises:
             ConfigurationError: the threshold is out of range; the folder is not there, has no safetensors weights, no
-                tokenizer, no preprocessor_config.json with means and deviations, or is no CLIP model.
+                tokenizer, no preprocessor_config.json that is understood and fits the model, or is no CLIP model.
             MissingExtra: torch or transformers is not installed.
         """
         if not 0.5 <= at_least <= 1.0:
@@ -100,8 +99,11 @@ class ClipRealness:
         import torch
         from transformers import CLIPModel
 
-        _require_clip(found)
-        pixels = _Pixels.of(found)
+        side = _require_clip(found)
+        # As the folder's own files say: means of another model would shift every score.
+        scaling = Scaling.of_folder(found.folder, {}, f"{WHAT} {found.folder}")
+        if scaling.side != side:
+            raise ConfigurationError(f"{WHAT} {found.folder} prepares pictures of another size than the model sees")
         tokenizer = local.load_tokenizer(found.folder, WHAT)
         model = local.load_model(CLIPModel, found.folder, WHAT, device)
         found.require_unchanged()
@@ -113,7 +115,7 @@ class ClipRealness:
         texts = torch.cat(rows)
         if not bool(torch.isfinite(texts).all()):
             raise ConfigurationError(f"{WHAT} {found.folder} gives values that are no numbers")
-        return cls(found.name, found.weights, model, texts, pixels, at_least)
+        return cls(found.name, found.weights, model, texts, scaling, at_least)
 
     def is_depiction(self, image: Frame, box: tuple[float, float, float, float]) -> bool:
         """See `guardrail.checks.image.realness.RealnessBackend`."""
@@ -128,11 +130,11 @@ class ClipRealness:
         """
         import torch
 
-        view = face_view(image, box, SCALE, self._pixels.side)
+        view = face_view(image, box, SCALE, self._scaling.side, self._scaling.resample)
         if view is None:
             return None
         with self._lock, torch.inference_mode():
-            planes = torch.from_numpy(self._pixels.planes(view)).to(self._texts.device)
+            planes = torch.from_numpy(self._scaling.row(view)).to(self._texts.device)
             seen = _unit(self._model.get_image_features(pixel_values=planes))
             logits = (seen @ self._texts.T)[0] * self._model.logit_scale.exp()
             shares = logits.float().softmax(-1)
@@ -141,49 +143,21 @@ class ClipRealness:
         return float(shares[len(PHOTOGRAPH_PROMPTS) :].sum())
 
 
-class _Pixels:
-    """How a model wants its pictures."""
+def _require_clip(found: local.Found) -> Any:
+    """The side of the pictures that the model sees.
 
-    def __init__(self, side: int, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
-        self.side = side
-        self._mean = np.array(mean, np.float32)
-        self._deviation = np.array(deviation, np.float32)
-
-    @classmethod
-    def of(cls, found: local.Found) -> _Pixels:
-        """As the folder's own files say: means of another model would shift every score.
-
-        Raises:
-            ConfigurationError: they do not say it.
-        """
-        file = found.folder / "preprocessor_config.json"
-        try:
-            said = json.loads(file.read_text("utf-8"))
-            side = json.loads((found.folder / "config.json").read_text("utf-8"))["vision_config"]["image_size"]
-            mean, deviation = (tuple(float(v) for v in said[k]) for k in ("image_mean", "image_std"))
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ConfigurationError(
-                f"{WHAT} {found.folder} does not say how pictures are prepared: preprocessor_config.json needs "
-                "image_mean and image_std, config.json vision_config.image_size"
-            ) from None
-        if type(side) is not int or side < 16 or len(mean) != 3 or len(deviation) != 3 or min(deviation) <= 0:
-            raise ConfigurationError(f"{WHAT} {found.folder} prepares pictures in a way that makes no sense")
-        return cls(side, mean, deviation)
-
-    def planes(self, view: Frame) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """(side, side, 3) uint8 → (1, 3, side, side) float32."""
-        x = (view.astype(np.float32) / 255 - self._mean) / self._deviation
-        return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
-
-
-def _require_clip(found: local.Found) -> None:
-    """Raises ConfigurationError where the folder holds another kind of model."""
+    Raises:
+        ConfigurationError: the folder holds another kind of model.
+    """
     try:
-        kind = json.loads((found.folder / "config.json").read_text("utf-8")).get("model_type")
+        config = json.loads((found.folder / "config.json").read_text("utf-8"))
+        kind, vision = config.get("model_type"), config.get("vision_config")
     except (OSError, ValueError, AttributeError):
-        kind = None
+        kind = vision = None
     if kind != "clip":
         raise ConfigurationError(f"{WHAT} {found.folder} is of the kind {kind!r}, not clip")
+    # 224 is what transformers takes where a configuration does not say.
+    return vision.get("image_size", 224) if isinstance(vision, dict) else 224
 
 
 def _unit(features: Any) -> Any:

@@ -14,6 +14,8 @@ import numpy as np
 
 from guardrail.checks.image.backends.base import Embedder, FloatArray
 from guardrail.errors import CheckError
+from guardrail.media.grown import flat as filled
+from guardrail.media.grown import grown
 from guardrail.media.types import Frame
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["recognised"]
 
-# As guardrail.actions.places grows a box.
-GROW = 1.3
 # A flat fill that covers a leaning face, or whose border another face touches, is not the very same as the one here:
 # by how much less than it a redaction may be away, in distances of the embedder's margin.
 SLACK_MARGINS = 0.4
@@ -55,7 +55,8 @@ def recognised(
     distances = np.linalg.norm(candidates - original, axis=1)
     nothing = float(np.linalg.norm(flat - original))
     scale = embedder.scale
-    limit = scale.same if nothing > scale.same else nothing - SLACK_MARGINS * scale.margin
+    # The very same vector always counts, however near the fill lies.
+    limit = scale.same if nothing > scale.same else max(0.0, nothing - SLACK_MARGINS * scale.margin)
     if bool((distances <= limit).any()):
         return True
     enrolled = gallery.near(original, scale) if gallery is not None else []
@@ -67,12 +68,9 @@ def recognised(
 
 def flattened(image: Frame, box: tuple[float, float, float, float]) -> Frame:
     """The image with the grown box in the mean colour of its border: nothing of anybody is left there."""
-    x, y, w, h = box
-    left, top = (max(0, int(np.floor(c + s / 2 - s * GROW / 2))) for c, s in ((x, w), (y, h)))
-    right, bottom = (int(np.ceil(c + s / 2 + s * GROW / 2)) for c, s in ((x, w), (y, h)))
+    left, top, right, bottom = (max(0, edge) for edge in grown(box))
     out = image.copy()
-    patch = out[top : max(top, bottom), left : max(left, right)]
+    patch = out[top:bottom, left:right]
     if patch.size:
-        border = np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])
-        patch[:] = np.rint(border.mean(0)).astype(np.uint8)
+        patch[:] = filled(patch)
     return out

@@ -103,7 +103,10 @@ class EditRequestCheck:
         words = self._words(request, known.signals.get("prompt.sexual"))
         if isinstance(words, Failure):
             return words
-        masks = [painted(i) for i in request.images if _places(i)]
+        sizes = [i.frames[0].shape[:2] for i in request.images if not _places(i)]
+        # The smallest, where there are several: there a gap in a mask is narrowest.
+        size = (min(h for h, _ in sizes), min(w for _, w in sizes)) if sizes else None
+        masks = [painted(i, size) for i in request.images if _places(i)]
         placed = _placed(request.images, people, masks)
         score = max((_score(words, where) for _, where in placed), default=_score(words, None))
         regions = tuple(_evidence(face, where) for face, where in placed if where.where != "elsewhere")

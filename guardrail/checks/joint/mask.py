@@ -27,6 +27,11 @@ GRID = 256
 """Cells across and down of the grid that every mask is read on, whatever its own size: pipelines resize it too."""
 # Pipelines cut masks at the middle, or take grey as a strength. A tenth is more than JPEG or a soft edge leaves behind.
 PAINTED = 0.1
+# In latents a mask is resized by its nearest pixels: of every 8×8 one decides. White dots 8 apart repaint everything.
+CUT = 0.5
+LATENT_PIXELS = 8
+# Pipelines scale larger pictures down, as far as this by default, and the gaps between dots with them.
+SMALLEST_SCALED = 512
 BODY_WIDTHS, BODY_HEIGHTS = 3.0, 7.0
 # The middle of the body, about as wide as a trunk and as two legs that stand apart. A mask of everything but the person
 # takes in the corners of the body's box and leaves this as it is.
@@ -57,25 +62,69 @@ class Placed:
     inside: float
 
 
-def painted(mask: ImageInput) -> Grid:
+def painted(mask: ImageInput, size: tuple[int, int] | None = None) -> Grid:
     """(GRID, GRID) True where the mask lets the pipeline repaint, in any of its frames.
 
     White is repainted, as diffusers has it; where the role is ``keep``, white stays. Transparency is not looked at:
-    pipelines convert a mask to grey, which drops it.
+    pipelines convert a mask to grey, which drops it. A cell is painted by its mean, by any pixel that pipelines round
+    to white, and where it lies in a gap between such pixels that a mask in latents may not have.
+
+    Args:
+        size: height and width of the picture, which the mask is scaled to; the mask's own where it is not known.
     """
     found = np.zeros((GRID, GRID), np.bool_)
     for frame in mask.frames:
-        shown = _grey_grid(frame)
-        found |= (shown <= 1.0 - PAINTED) if mask.role is Role.KEEP else (shown >= PAINTED)
+        shown = _grey(frame)
+        if mask.role is Role.KEEP:
+            shown = 1.0 - shown
+        found |= (_means(shown) >= PAINTED - 1e-6) | _closed(_any_in_cell(shown >= CUT), size or shown.shape[:2])
     return found
 
 
-def _grey_grid(frame: Frame) -> NDArray[np.float32]:
-    """Mean grey of each cell, 0..1."""
+def _grey(frame: Frame) -> NDArray[np.float32]:
+    """(H, W) grey, 0..1."""
     from PIL import Image
 
-    grey = Image.fromarray(np.ascontiguousarray(frame[..., :3])).convert("L")
-    return np.asarray(grey.resize((GRID, GRID), Image.Resampling.BOX), np.float32) / 255.0
+    return np.asarray(Image.fromarray(np.ascontiguousarray(frame[..., :3])).convert("L"), np.float32) / 255.0
+
+
+def _means(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(GRID, GRID) mean of each cell."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(grey).resize((GRID, GRID), Image.Resampling.BOX), np.float32)
+
+
+def _any_in_cell(pixels: Grid) -> Grid:
+    """(GRID, GRID) True where a cell holds a pixel that is True, or a part of one."""
+    for axis in (0, 1):
+        n = pixels.shape[axis]
+        first, last = np.arange(GRID) * n // GRID, -(-np.arange(1, GRID + 1) * n // GRID)
+        counts = np.insert(np.cumsum(pixels, axis=axis, dtype=np.int32), 0, 0, axis=axis)
+        pixels = counts.take(last, axis) > counts.take(first, axis)
+    return pixels
+
+
+def _closed(cells: Grid, size: tuple[int, int]) -> Grid:
+    """Cells with what lies between them painted too, where every part of it is within `LATENT_PIXELS` of paint.
+
+    Spread, then drawn back: gaps fill, and the outline of a mask stays where it is.
+    """
+    reach = [int(np.ceil(LATENT_PIXELS * GRID / min(n, SMALLEST_SCALED))) for n in size]
+    spread = np.pad(cells, [(r, r) for r in reach])
+    for axis, r in enumerate(reach):
+        spread = _within(spread, r, axis)
+    for axis, r in enumerate(reach):
+        spread = ~_within(~spread, r, axis)
+    return spread[reach[0] : reach[0] + GRID, reach[1] : reach[1] + GRID]
+
+
+def _within(cells: Grid, reach: int, axis: int) -> Grid:
+    """True where a True cell is at most `reach` cells away along the axis."""
+    n = cells.shape[axis]
+    counts = np.insert(np.cumsum(cells, axis=axis, dtype=np.int32), 0, 0, axis=axis)
+    at = np.arange(n)
+    return counts.take(np.minimum(at + reach + 1, n), axis) > counts.take(np.maximum(at - reach, 0), axis)
 
 
 def body_of(face: Box, size: tuple[int, int], down: tuple[int, int] = (0, 1), widths: float = BODY_WIDTHS) -> Box:

@@ -30,8 +30,10 @@ def images(
     """Measure faces, nudity and known images on folders of pictures, with rates and processor time.
 
     A csv in a folder (columns file, n_faces, category) says what its pictures show; faces.csv may also lie beside the
-    folder faces. Exit code: 0 done, 2 usage or data, 3 a check could not answer for some pictures.
+    folder faces. Exit code: 0 done, 2 usage or data, 3 some pictures could not be read, or a check could not answer.
     """
+    if known not in ("auto", "none") and not (known and Path(known).is_dir()):
+        refuse(f"--known {known!r} is no folder: give auto, none or a folder of lists", json)
     from guardrail.bench.files import DataError
     from guardrail.bench.image_tables import image_facts, image_sheets
     from guardrail.bench.images import ImagePlan, failed, measure

@@ -68,6 +68,7 @@ def real_checks(policy: Policy) -> Any:
         request = Request(texts, images)
         # What the guard itself knows of such a request.
         signals: dict[str, Any] = {"context.purpose": "", "context.locale": "en", "request.unverified": ()}
+        signals["request.adapters"] = ()
         for stage in (Stage.PROMPT, Stage.REFERENCE):
             (found,) = runners[0].run([request], stage)
             signals.update(found.signals)

@@ -16,11 +16,11 @@ from guardrail.checks.image.detection import (
     SCANNED,
     SECOND_LOOKS,
     SECOND_SIDE,
-    TILE_OVERLAP,
     TURNED_SIDE,
     GuardDetector,
-    tiles,
+    _is_one_of,
 )
+from guardrail.checks.image.tiles import TILE_OVERLAP, tiles, windows
 
 RED, DOUBTFUL = (250, 20, 20), (250, 120, 20)
 
@@ -87,17 +87,20 @@ def near(found: list[DetectedFace], *expected: tuple[int, int, int, int]) -> boo
 # ---- the first look
 
 
-def test_one_look_is_enough_where_a_face_is_certain() -> None:
+TURNED_LOOKS = [(TURNED_SIDE, TURNED_SIDE)] * 3
+
+
+def test_a_certain_face_needs_no_second_look() -> None:
     model = Reds()
     assert near(GuardDetector(model).detect(picture(512, 512, (100, 90, 60, 80))), (100, 90, 60, 80))
-    assert model.windows == [(512, 512)]
+    assert model.windows == [(512, 512), *TURNED_LOOKS]
 
 
 def test_a_large_picture_is_reduced_and_the_boxes_are_in_its_own_pixels() -> None:
     model = Reds()
     found = GuardDetector(model).detect(picture(900, 1280, (300, 200, 200, 260)))
     assert near(found, (300, 200, 200, 260))
-    assert model.windows == [(450, 640)]
+    assert model.windows[0] == (450, 640)
     left_eye, *_, right_mouth = found[0].landmarks
     assert left_eye == pytest.approx((300, 200), abs=3)
     assert right_mouth == pytest.approx((500, 460), abs=3)
@@ -135,7 +138,7 @@ def test_tiles_without_detail_are_not_looked_at() -> None:
     flat[300:340, 300:330] = RED
     assert near(GuardDetector(model).detect(flat), (300, 300, 30, 40))
     # The first look, and the one tile with something in it.
-    assert model.windows == [(640, 640), (640, 640)]
+    assert model.windows == [(640, 640), (640, 640), *TURNED_LOOKS]
 
 
 # ---- on its side
@@ -153,10 +156,61 @@ def test_what_lies_on_its_side_is_found_and_confirmed(turns: int) -> None:
     assert (SECOND_SIDE, SECOND_SIDE) in model.windows
 
 
-def test_the_turned_looks_are_small_and_only_where_nothing_is_certain() -> None:
+def test_the_turned_looks_are_small() -> None:
     model = Reds()
     GuardDetector(model).detect(picture(512, 512))
-    assert model.windows == [(512, 512)] + [(TURNED_SIDE, TURNED_SIDE)] * 3
+    assert model.windows == [(512, 512), *TURNED_LOOKS]
+
+
+def test_a_certain_face_hides_none_that_lies_beside_it() -> None:
+    model, both = Reds(), ((60, 90, 60, 80), (300, 300, 90, 60))
+    assert near(GuardDetector(model).detect(picture(512, 512, *both)), *both)
+
+
+def test_the_size_tells_a_face_seen_twice_from_a_small_one_inside_a_large_one() -> None:
+    """Turned looks at what was certain upright find nothing new: neither is it looked at a second time."""
+    large = DetectedFace((100.0, 100.0, 200.0, 260.0), 0.9, np.zeros((5, 2), np.float32))
+    for box, known in [
+        ((110.0, 90.0, 190.0, 220.0), True),
+        ((90.0, 140.0, 260.0, 200.0), True),
+        ((180.0, 120.0, 60.0, 60.0), False),
+        ((320.0, 100.0, 200.0, 260.0), False),
+    ]:
+        assert _is_one_of(DetectedFace(box, 0.5, large.landmarks), [large]) is known
+
+
+# ---- long and narrow
+
+
+@pytest.mark.parametrize("size", [(640, 640), (100, 299), (299, 100), (11, 5000), (1, 1)])
+def test_what_is_not_long_or_holds_no_face_is_one_window(size: tuple[int, int]) -> None:
+    assert windows(*size) == [(0, 0, *size)]
+
+
+@pytest.mark.parametrize("long", [300, 301, 450, 1000, 6400])
+def test_windows_cover_a_strip_and_overlap_by_its_short_side(long: int) -> None:
+    for across in (True, False):
+        cut = windows(100, long) if across else [(t[1], t[0], t[3], t[2]) for t in windows(long, 100)]
+        assert {(top, bottom, right - left) for top, left, bottom, right in cut} == {(0, 100, 200)}
+        starts = [left for _, left, _, _ in cut]
+        assert (starts[0], max(starts)) == (0, long - 200)
+        assert all(b - a <= 100 for a, b in pairwise(starts))
+        assert len(cut) <= long // 100
+
+
+@pytest.mark.parametrize("at", [0, 70, 500, 640, 1000, 5033, 9880])
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_face_in_a_long_strip_is_found_once_wherever_it_is(at: int, turns: int) -> None:
+    upright = picture(10_000, 200, (60, at, 60, 80))
+    strip = np.ascontiguousarray(np.rot90(upright, turns))
+    face = (60, at, 60, 80) if turns == 0 else (at, 200 - 120, 80, 60)
+    assert near(GuardDetector(Reds()).detect(strip), face)
+
+
+def test_a_face_longer_than_the_strip_is_wide_is_found() -> None:
+    """No window has it whole."""
+    (face,) = GuardDetector(Reds()).detect(picture(1000, 100, (0, 350, 100, 170)))
+    assert overlap(face.box, (0.0, 350.0, 100.0, 170.0)) > 0.8
 
 
 def test_on_its_side_nothing_is_certain_at_first_sight() -> None:
@@ -213,14 +267,26 @@ def in_2048(portrait: Any) -> Any:
         (lambda p: np.rot90(p, 2), (512 - 225, 512 - 127)),
         (lambda p: np.rot90(p, 3), (512 - 127, 225)),
         (in_2048, (1700 + 225 * 200 / 512, 1200 + 127 * 200 / 512)),
+        (lambda p: np.pad(p, ((6000, 4000), (0, 0), (0, 0)), constant_values=127), (225, 6127)),
+        (lambda p: np.pad(p, ((0, 0), (3000, 7000), (0, 0)), constant_values=127), (3225, 127)),
     ],
-    ids=["upright", "left side", "upside down", "right side", "36 pixels in 2048"],
+    ids=["upright", "left side", "upside down", "right side", "36 pixels in 2048", "in a tall strip", "in a wide one"],
 )
 def test_the_face_of_a_portrait_is_found_where_it_is(
     model: str, request: pytest.FixtureRequest, portrait: Any, change: Callable[[Any], Any], at: tuple[float, float]
 ) -> None:
     (face,) = GuardDetector(request.getfixturevalue(model)).detect(change(portrait))
     assert (face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2) == pytest.approx(at, abs=20)
+
+
+@pytest.mark.parametrize("model", ["centerface", "yunet"])
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_portrait_beside_an_upright_one_is_found(
+    model: str, request: pytest.FixtureRequest, portrait: Any, turns: int
+) -> None:
+    both = np.concatenate([portrait, np.rot90(portrait, turns)], axis=1)
+    found = GuardDetector(request.getfixturevalue(model)).detect(both)
+    assert sorted(f.box[0] > 512 for f in found) == [False, True]
 
 
 @pytest.mark.parametrize("model", ["centerface", "yunet"])

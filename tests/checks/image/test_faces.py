@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from guardrail.checks.base import CheckSettings, Region, SignalValues
-from guardrail.checks.image.backends.base import DetectedFace, MatchScale
+from guardrail.checks.image.backends.base import DetectedFace, MatchScale, overlap
 from guardrail.checks.image.faces import FaceCheck
+from guardrail.decision import Action
 from guardrail.demo.pictures import drawn_face, painted
 from guardrail.errors import CheckError, ConfigurationError, GalleryError, WeightsMismatch, WeightsMissing
 from guardrail.gallery import Gallery, IdentityMatch
@@ -100,6 +101,57 @@ def test_a_face_that_shows_on_one_backdrop_only_is_found(check: FaceCheck, portr
     dark[..., 3] = 255 - light[..., 3]  # black, as opaque as the photo is dark
     assert len(faces(check, light)) >= 1
     assert len(faces(check, dark)) >= 1
+
+
+@pytest.mark.parametrize("factor", [0.05, 0.02, 0.012])
+def test_a_face_in_the_dark_is_found(check: FaceCheck, portrait: Any, factor: float) -> None:
+    # Where it is found without light too, it is judged both ways.
+    found = seen(check, np.rint(portrait * factor).astype(np.uint8)).regions
+    assert any(r.private.view == 1 and r.fields["identifiable"] for r in found)
+
+
+def test_noise_in_the_dark_has_no_face(check: FaceCheck) -> None:
+    levels = np.random.default_rng(0).integers(0, 3, (256, 256, 3), dtype=np.uint8)
+    assert faces(check, levels) == ()
+
+
+def test_a_face_in_a_long_strip_is_found(check: FaceCheck, portrait: Any) -> None:
+    answer = seen(check, np.pad(portrait, ((9000, 6000), (0, 0), (0, 0)), constant_values=127))
+    (region,) = answer.regions
+    assert centre(region) == pytest.approx((225, 9127), abs=20)
+
+
+# ---- one person over black and somebody else without the transparency
+
+
+def two_in_one(drawing: Any, photograph: Any) -> Any:
+    """(H, W, 4) pixels: one (H, W) grey picture over black and another one, lightened, without the transparency."""
+    light = np.rint(160 + photograph / 255 * 95)
+    # In whole levels, so that flat areas stay flat through the rounding of the transparency.
+    alpha = np.rint(255 * np.rint(drawing / 255 * 155 / 12) * 12 / light)
+    return np.dstack([light] * 3 + [alpha]).astype(np.uint8)
+
+
+def test_a_drawn_face_over_black_does_not_hide_a_photographed_one_beneath(check: FaceCheck, portrait: Any) -> None:
+    """The colours without the transparency are what pipelines take."""
+    drawing, photograph = (
+        np.asarray(p.convert("L").resize((500, 500))).astype(float)
+        for p in (drawn_face(), Image.fromarray(portrait[20:220, 125:325]))
+    )
+    frame = two_in_one(drawing, photograph)
+    over_black = next(iter(ImageInput((frame,)).views()))[1]
+    (drawn,), (photographed,) = faces(check, over_black), faces(check, frame[..., :3])
+    assert drawn["real"] < 0.5 < photographed["real"], "the file no longer shows what is meant"
+    together = seen(check, ImageInput((frame,))).regions
+    assert overlap(together[0].box, together[-1].box) > 0.5
+    assert {drawn["real"], photographed["real"]} <= {r.fields["real"] for r in together}
+
+
+def test_a_face_whose_pixels_are_the_same_in_every_view_is_one_face(check: FaceCheck, portrait: Any) -> None:
+    frame = np.dstack([portrait, np.full(portrait.shape[:2], 255, np.uint8)])
+    frame[400:, :100, 3] = 0  # beside the face
+    assert len(list(ImageInput((frame,)).views())) == 4
+    assert len(faces(check, frame)) == 1
 
 
 def test_a_face_in_any_frame_is_found_and_named_by_frame(check: FaceCheck, portrait: Any) -> None:
@@ -193,7 +245,7 @@ class Enrolled:
         self.people = people
 
     def index(self, embedder: str) -> Any:
-        index = type("Index", (), {"__len__": lambda _: self.people})()
+        index = type("Index", (), {"__len__": lambda _: self.people, "uncovered": 0})()
         index.match = lambda vector, scale, purpose="": IdentityMatch(0.0, "none", "unknown")
         return index
 
@@ -212,6 +264,45 @@ def test_only_faces_that_somebody_could_know_are_embedded_and_in_one_call(
     said = faces(check, portrait)
     assert [f["identifiable"] for f in said] == [True, False, True, False]
     assert check.embedder.asked == asked
+
+
+class ByView:
+    """Sees one face in the same place of every view."""
+
+    name = "by view"
+    weights: Mapping[str, str] = {}
+
+    def detect(self, image: Any) -> list[DetectedFace]:
+        return [at((16.0, 16.0, 48.0, 48.0))]
+
+
+class Brightness(Embedder):
+    """Whose face it is: how bright it is."""
+
+    def embed(self, image: Any, found: Sequence[DetectedFace]) -> Any:
+        self.asked.append([float(image[40, 40, 0])])
+        return np.full((len(found), 4), image[40, 40, 0], np.float32)
+
+
+def test_consent_of_who_shows_over_black_is_not_that_of_who_is_beneath(check: FaceCheck) -> None:
+    """Everybody who shows in some view needs their own consent, and whoever is protected is found in any."""
+
+    class Two:
+        def index(self, embedder: str) -> Any:
+            index = type("Index", (), {"__len__": lambda _: 2, "uncovered": 0})()
+            index.match = lambda vector, scale, purpose="": (
+                IdentityMatch(0.9, "protected", "no") if vector[0] > 150 else IdentityMatch(0.9, "consented", "yes")
+            )
+            return index
+
+    frame = np.full((80, 80, 4), 200, np.uint8)
+    frame[::2, ::2, :3] -= 40  # not of one colour
+    frame[40, 40, :3] = 200
+    frame[..., 3] = 100
+    check.detector, check.embedder, check._gallery = ByView(), Brightness(), Two()  # type: ignore[assignment]
+    found = faces(check, ImageInput((frame,)))
+    assert ("consented", "yes") in [(f["gallery"], f["consent"]) for f in found]
+    assert ("protected", "no") in [(f["gallery"], f["consent"]) for f in found]
 
 
 @pytest.fixture
@@ -325,6 +416,55 @@ def test_a_face_is_recognised_as_it_was_and_not_when_it_is_covered(check: FaceCh
     assert not check.recognisable(portrait, covered, region)
 
 
+def in_alpha(portrait: Any, colour: int) -> Any:
+    """The portrait in the transparency alone of (H, W, 4) pixels of one colour: it shows over the other colour."""
+    grey = np.asarray(Image.fromarray(portrait).convert("L"))
+    alpha = grey if colour else 255 - grey
+    return np.dstack([np.full_like(portrait, colour), alpha])
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_face_in_the_transparency_alone_is_told_until_that_is_covered(
+    check: FaceCheck, portrait: Any, colour: int
+) -> None:
+    """Its colours are those of nobody before and after: they say nothing."""
+    from guardrail.actions.cover import cover
+
+    frame = in_alpha(portrait, colour)
+    for region in seen(check, ImageInput((frame,))).regions:
+        assert check.recognisable(frame, frame, region)
+        other = frame.copy()
+        other[..., :3] = abs(colour - 40)  # other colours, the same transparency
+        assert check.recognisable(frame, other, region)
+        assert not check.recognisable(frame, cover(frame, [region.box], "fill", 2), region)
+
+
+def test_a_face_in_the_dark_is_told_until_it_is_covered(check: FaceCheck, portrait: Any) -> None:
+    from guardrail.actions.cover import cover
+
+    dark = np.rint(portrait * 0.012).astype(np.uint8)
+    (region,) = seen(check, dark).regions
+    assert check.recognisable(dark, dark, region)
+    assert not check.recognisable(dark, cover(dark, [region.box], "fill", 2), region)
+
+
+@pytest.mark.parametrize("make", [lambda p: in_alpha(p, 0), lambda p: np.rint(p * 0.012).astype(np.uint8)])
+def test_a_guard_covers_faces_in_every_rendering(
+    embedded_models: None, make_guard: Any, portrait: Any, make: Callable[[Any], Any]
+) -> None:
+    when = "{reference.faces: {any: {real: '>= 0'}}}"
+    rules = f"rules: [{{id: cover, at: reference, when: {when}, then: {{blur: {{target: faces}}}}}}]\n"
+    guard = make_guard(rules, face_backend="embedded")
+    frame = make(portrait)
+    decision = guard.check_image(Image.fromarray(frame))
+    assert decision.action is Action.ALTER
+    ((altered,),) = (a.pixels for a in decision.alterations)
+    (check,) = (c for c in guard._parts.judge.runner.checks if c.name == "faces")
+    regions = seen(check, ImageInput((frame,))).regions
+    assert regions
+    assert not any(check.recognisable(frame, altered, r) for r in regions)
+
+
 def test_a_face_that_was_moved_a_little_is_still_found(check: FaceCheck, portrait: Any) -> None:
     (region,) = seen(check, portrait).regions
     assert check.recognisable(portrait, np.roll(portrait, 8, axis=1), region)
@@ -388,6 +528,18 @@ def test_vectors_of_different_embedders_are_never_compared(
 ) -> None:
     enrol(FaceCheck(CheckSettings(insightface_pack=str(pack), gallery=gallery)), gallery, [portrait], list="consented")
     assert faces(knowing, portrait)[0]["match"] == 0.0
+
+
+def test_somebody_protected_without_a_vector_of_this_embedder_stops_every_face(
+    knowing: FaceCheck, gallery: Gallery, portrait: Any
+) -> None:
+    """Another embedder finds nobody of those enrolled with this one: "no match" would be no answer."""
+    other = gallery.enrol(np.eye(1, 4, dtype=np.float32), embedder="another", list="protected")
+    with pytest.raises(CheckError, match=r"^1 protected people .* no vector of dlib-resnet-v1: add photographs"):
+        faces(knowing, portrait)
+    assert faces(knowing, np.full((256, 256, 3), 127, np.uint8)) == ()
+    gallery.revoke(other.id)
+    assert faces(knowing, portrait)[0]["gallery"] == "none"
 
 
 def test_a_backend_that_is_not_there_is_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from guardrail.errors import ConfigurationError, KnownImagesError
 from guardrail.guard.runner import Runner
 from guardrail.keys import load_keyring
 from guardrail.known import HashLists, Hit, Probe, WithServices
+from guardrail.known.probe import pixel_digest
 from guardrail.media import ImageInput, Request
 from guardrail.media.types import Frame
-from guardrail.signals import Stage
+from guardrail.signals import MOST_ITEMS, Stage
 from tests.known.drawn import drawn
 
 RULE = (
@@ -87,9 +88,23 @@ def test_every_frame_and_every_view_of_every_image_is_looked_up() -> None:
     clear = np.dstack([drawn(3), np.zeros(drawn(3).shape[:2], np.uint8)])
     images = (ImageInput((drawn(1), drawn(2)), file_sha256=b"f" * 32), ImageInput((clear,)))
     check_of(known).check([Request(images=images)], Stage.REFERENCE)
+    views = [(image.file_sha256, pixel_digest(view)) for image in images for _, view in image.views()]
+    assert [(p.file, p.pixels) for p in known.probes] == views
     # Over black, over white, and the colours that no viewer shows.
-    assert [p.file for p in known.probes] == [b"f" * 32, b"f" * 32, b"", b"", b""]
-    assert len({p.pixels for p in known.probes}) == 5
+    shown = {pixel_digest(np.full_like(drawn(3), value)) for value in (0, 255)} | {pixel_digest(drawn(3))}
+    assert shown <= {p.pixels for p in known.probes}
+
+
+@pytest.mark.parametrize("count", [MOST_ITEMS, MOST_ITEMS + 1])
+def test_more_lists_than_can_be_named_are_a_failure_and_not_cut(count: int) -> None:
+    """A rule may go by a list that a cut would leave out."""
+    known = Known(*(Hit(f"list-{n:03}", "file") for n in range(count)))
+    (answer,) = check_of(known).check([request(drawn(1))], Stage.REFERENCE)
+    if count > MOST_ITEMS:
+        assert answer == Failure("the picture is on more lists than can be named: 65, and 64 can; merge some of them")
+    else:
+        assert isinstance(answer, SignalValues)
+        assert len(answer.signals["reference.known_images"]) == count  # type: ignore[arg-type]
 
 
 def test_a_failure_is_one_of_that_request_and_says_why() -> None:
@@ -204,6 +219,19 @@ def test_known_may_be_none_another_folder_or_an_object(make_guard: Callable[...,
     assert make_guard(RULE, known=Known(error=KnownImagesError("x"))).check_image(picture).blocked
     with pytest.raises(ConfigurationError, match="known is"):
         make_guard(RULE, known=7)
+
+
+def test_a_harmless_list_does_not_switch_off_the_rule_of_another(make_guard: Callable[..., Guard]) -> None:
+    from guardrail.known.text import rows_of_lines
+    from guardrail.media.pdq import pdq, to_hex
+
+    turned = Image.fromarray(drawn(1, (400, 500))).rotate(3, Image.Resampling.BICUBIC)
+    lists().extend("hotline", rows_of_lines([to_hex(pdq(drawn(1, (400, 500)))[0][0])], "list"))
+    lists().add("seen-before", np.asarray(turned))
+    guard = make_guard(
+        "rules: [{id: urgent, at: reference, when: {reference.known_images: {any: {list: [hotline]}}}, then: block}]"
+    )
+    assert guard.check_image(turned).blocked
 
 
 def test_the_lists_can_be_read_by_a_rule(make_guard: Callable[..., Guard]) -> None:

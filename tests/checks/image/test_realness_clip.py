@@ -73,7 +73,7 @@ def clip(words: int) -> Any:
 def written(path: Path, model: Any) -> Path:
     model.save_pretrained(path)
     tokenizer().save_pretrained(path)
-    said = {"image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]}
+    said = {"size": SIDE, "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]}
     (path / "preprocessor_config.json").write_text(json.dumps(said), "utf-8")
     return path
 
@@ -170,15 +170,28 @@ def _another_kind(path: Path) -> None:
     (path / "config.json").write_text(json.dumps({**said, "model_type": "siglip"}), "utf-8")
 
 
+def _said(**values: Any) -> Callable[[Path], Any]:
+    def spoil(path: Path) -> None:
+        file = path / "preprocessor_config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), **values}), "utf-8")
+
+    return spoil
+
+
 def _no_scale(path: Path) -> None:
-    (path / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0, 0.5]}')
+    (path / "preprocessor_config.json").write_text(
+        '{"size": 32, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0, 0.5]}'
+    )
 
 
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda p: (p / "preprocessor_config.json").unlink(), "how pictures are prepared"),
-        (_no_scale, "makes no sense"),
+        (lambda p: (p / "preprocessor_config.json").unlink(), "how pictures are scaled"),
+        (_no_scale, "cannot be read"),
+        (_said(rescale_factor=1.0), "cannot be read"),
+        (_said(image_mean=[float("nan")] * 3), "cannot be read"),
+        (_said(size=SIDE * 2), "another size"),
         (_nothing_to_read, "no tokenizer"),
         (_pickled, "no .safetensors"),
         (_another_kind, "not clip"),

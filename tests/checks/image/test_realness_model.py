@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+
+from realness_model import SIDE, SMALLEST_PIXELS, TrainedRealness
+
+from guardrail.checks.image.face_view import face_view
 from guardrail.checks.image.realness import judge_face
-from guardrail.checks.image.realness_model import SIDE, SMALLEST_PIXELS, TrainedRealness, face_view
 from guardrail.errors import CheckError, ConfigurationError
 
 onnx = pytest.importorskip("onnx")

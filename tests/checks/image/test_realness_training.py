@@ -21,10 +21,9 @@ from cameras import SIDE, camera, journey
 from heads import drawn_head, modelled_head
 from lines import LINES
 from photographs import _OTHERS, WORK, photo_crop
+from realness_model import TrainedRealness
 from realness_statistics import may_ship, roc
 from stylise import FLAT, PAINTED, SMOOTH
-
-from guardrail.checks.image.realness_model import TrainedRealness
 
 RENDERINGS = sorted({*FLAT, *PAINTED, *SMOOTH, *LINES}, key=lambda f: f.__name__)
 

@@ -57,6 +57,9 @@ def told(*now: Sequence[float], flat: Sequence[float] = (1.0, 0.0), gallery: Gal
         ([(0.49, 0.0)], (0.50, 0.0), False),
         ([(0.47, 0.0)], (0.50, 0.0), True),
         ([(0.0, 0.0)], (0.50, 0.0), True),
+        # It lies so near that the allowance is more than the distance: the untouched face still counts.
+        ([(0.0, 0.0)], (0.01, 0.0), True),
+        ([(0.005, 0.0)], (0.01, 0.0), False),
     ],
 )
 def test_nearer_than_two_people_are_and_than_a_flat_fill_is(

@@ -128,3 +128,26 @@ def test_a_face_at_the_edge_has_the_body_that_is_left(face: Any) -> None:
     assert x + w <= WIDTH
     assert y + h <= HEIGHT or h == 0
     place(face, SIZE, [painted(as_mask(mask("everything")))])
+
+
+def _dots(kind: str, apart: int) -> np.ndarray:
+    dots = np.zeros(SIZE, np.uint8)
+    dots[::apart, ::apart] = np.asarray(mask(kind))[::apart, ::apart]
+    return dots
+
+
+@pytest.mark.parametrize("apart", [4, 8, 12])
+@pytest.mark.parametrize(("kind", "where"), [("clothes", "body"), ("background", "elsewhere"), ("sky", "elsewhere")])
+def test_dots_that_repaint_everything_in_latents_are_read_as_the_whole(apart: int, kind: str, where: str) -> None:
+    """diffusers resizes masks by nearest: of every 8×8 pixels one decides."""
+    dots = _dots(kind, apart)
+    assert place(FACE, SIZE, [painted(as_mask(dots))]).where == where
+    assert place(FACE, SIZE, [painted(as_mask(255 - dots, Role.KEEP))]).where == where
+
+
+def test_a_small_mask_is_measured_in_pixels_of_the_picture() -> None:
+    """Two strips 12 pixels apart are one in their own size, and two in a picture ten times as large."""
+    strips = np.zeros((256, 256), np.uint8)
+    strips[100:110], strips[122:132] = 255, 255
+    assert painted(as_mask(strips))[115].all()
+    assert not painted(as_mask(strips), (2560, 2560))[115].any()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from guardrail.checks.base import CheckSettings, Failure, NudityModel, Region, SignalValues
+from guardrail.checks.image.nudity.belief import Seen
 from guardrail.checks.image.nudity.combination import Combination, SecondOpinion
-from guardrail.checks.image.nudity.looks import FIRST_SIDE, SECOND_SIDE, Seen, look_at
+from guardrail.checks.image.nudity.looks import FIRST_SIDE, SECOND_SIDE, look_at
 from guardrail.checks.image.nudity.nudenet import NudeNet
 from guardrail.checks.image.nudity.parts import NudityDetector
 from guardrail.decision import EffectiveCheck
@@ -37,7 +38,7 @@ class NudityCheck:
     """
 
     name = "nudity"
-    version = "2"
+    version = "3"
     stages = frozenset({Stage.REFERENCE, Stage.STEP, Stage.OUTPUT})
     needs: frozenset[str] = frozenset()
     gives: tuple[SignalSpec, ...] = (CORE["reference.nudity"], CORE["step.nudity"], CORE["output.nudity"])

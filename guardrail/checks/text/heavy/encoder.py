@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from guardrail.checks.text.heavy import local
+from guardrail.checks import local_models as local
 from guardrail.checks.text.heavy.windows import id_windows, reach
 from guardrail.errors import CheckError, ConfigurationError
 

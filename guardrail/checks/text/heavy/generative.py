@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guardrail.checks.text.heavy import local
+from guardrail.checks import local_models as local
 from guardrail.checks.text.heavy.families import FAMILIES, Family, family_of
 from guardrail.checks.text.heavy.questions import Question
 from guardrail.checks.text.heavy.settings import GenerativeGuard

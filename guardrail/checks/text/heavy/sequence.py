@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from guardrail.checks.text.heavy import local
+from guardrail.checks import local_models as local
 from guardrail.checks.text.heavy.settings import Classifier
 from guardrail.checks.text.heavy.windows import id_windows, reach
 from guardrail.errors import CheckError, ConfigurationError

@@ -31,12 +31,20 @@ def test_the_surest_part_is_the_score_and_every_part_a_region() -> None:
     assert answer.regions[0].fields == {"part": PART, "grade": "explicit"}
 
 
-def test_every_frame_and_both_backdrops_of_transparency_are_looked_at() -> None:
+def test_every_frame_and_every_backdrop_of_transparency_is_looked_at() -> None:
     detector = Scripted()
     clear = np.zeros((32, 32, 4), np.uint8)
     opaque = np.full((32, 32, 3), 9, np.uint8)
     seen(NudityCheck(detector=detector), opaque, clear, opaque)
-    assert len(detector.asked) == 4
+    # Over black and over white at least.
+    assert len(detector.asked) == len(list(ImageInput((opaque, clear, opaque)).views())) >= 4
+
+
+def test_a_strip_too_long_to_be_seen_is_a_failure_and_no_all_clear() -> None:
+    strip = ImageInput((np.zeros((40, 9000, 3), np.uint8),))
+    (answer,) = NudityCheck(detector=Scripted()).check([Request(outputs=(strip,))], Stage.OUTPUT)
+    assert isinstance(answer, Failure)
+    assert "too long and narrow" in answer.cause
 
 
 def test_each_request_of_a_batch_is_answered_alone() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues
-from guardrail.checks.image.nudity import NudeNet, NudityCheck
+from guardrail.checks.image.nudity import EXPLICIT, NudeNet, NudityCheck
 from guardrail.checks.image.nudity.looks import FIRST_SIDE, SECOND_SIDE
 from guardrail.media import ImageInput, Request
 from guardrail.media.read import read_image
@@ -101,6 +101,16 @@ def test_the_stand_in_is_seen_and_located(turn: Callable[[Any], Any]) -> None:
     assert float(answer.signals["reference.nudity"]) > 0.35  # type: ignore[arg-type]
     left, top, width, height = max(answer.regions, key=lambda r: r.score).box
     assert (left, top, left + width, top + height) == pytest.approx((126, 126, 386, 386), abs=20)
+
+
+@pytest.mark.parametrize("length", [2000, 4000])
+@pytest.mark.parametrize("upright", [True, False])
+def test_the_stand_in_is_seen_in_a_strip(length: int, upright: bool) -> None:
+    """Reduced by the long side it would be 64 or 32 pixels large, and not seen."""
+    at, size = (60, length // 2), (400, length)
+    picture = on_white(photo("colorwheel"), 300, at[:: 1 if upright else -1], size[:: 1 if upright else -1])
+    assert not [p for p in NudeNet().detect(picture, FIRST_SIDE).parts if p.label in EXPLICIT]
+    assert judged(NudityCheck(), picture) > 0.35
 
 
 def test_a_box_lies_in_the_coordinates_of_a_wide_picture() -> None:

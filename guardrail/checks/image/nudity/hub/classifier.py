@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from guardrail.checks import local_models as local
+from guardrail.checks.image.nudity.hub.folder import calibrated, read_config
 from guardrail.checks.image.nudity.hub.labels import Labels, Library, label_names, meaning
-from guardrail.checks.image.nudity.hub.pictures import Scaling
-from guardrail.checks.text.heavy import local
+from guardrail.checks.image.scaling import Scaling
 from guardrail.errors import CheckError, ConfigurationError
 from guardrail.media.types import Frame
 
 if TYPE_CHECKING:
     from guardrail.checks.image.nudity.hub.settings import HubClassifier
 
-__all__ = ["ClassifierOpinion", "calibrated", "read_config"]
+__all__ = ["ClassifierOpinion"]
 
 WHAT = "the nudity classifier"
-# Where the shipped thresholds lie.
-PARTIAL, EXPLICIT = 0.35, 0.65
 # A model that calls every one of some harmless drawings nude has its labels swapped, whatever they are called.
 SWAPPED = 0.9
 
@@ -119,23 +117,3 @@ def _harmless() -> list[Frame]:
     barn[30:70, 20:60] = (150, 40, 35)
     board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((12, 12), int)).astype(np.uint8)[..., None] * np.uint8(255)
     return [grey, sky, barn, np.repeat(board, 3, -1)]
-
-
-def read_config(found: local.Found) -> dict[str, Any]:
-    """``config.json`` of a model folder.
-
-    Raises:
-        ConfigurationError: it is no JSON object.
-    """
-    try:
-        config = json.loads((found.folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{found.folder}/config.json cannot be read: {type(error).__name__}") from None
-    if not isinstance(config, dict):
-        raise ConfigurationError(f"{found.folder}/config.json must hold an object")
-    return config
-
-
-def calibrated(said: float, partial: float, explicit: float) -> float:
-    """What the model says, on the scale of the signal."""
-    return float(np.interp(said, (0.0, partial, explicit, 1.0), (0.0, PARTIAL, EXPLICIT, 1.0)))

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from guardrail.checks.image.nudity.hub.classifier import calibrated, read_config
-from guardrail.checks.image.nudity.hub.pictures import Scaling
-from guardrail.checks.text.heavy import local
+from guardrail.checks import local_models as local
+from guardrail.checks.image.nudity.hub.folder import calibrated, read_config
+from guardrail.checks.image.scaling import Scaling
 from guardrail.errors import CheckError, ConfigurationError, MissingExtra
 from guardrail.media.types import Frame
 

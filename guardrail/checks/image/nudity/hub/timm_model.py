@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guardrail.checks.text.heavy import local
+from guardrail.checks import local_models as local
 from guardrail.errors import ConfigurationError, MissingExtra
 
 __all__ = ["load_timm"]

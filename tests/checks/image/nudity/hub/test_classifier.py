@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from guardrail.checks.image.nudity.hub import HubClassifier, read_settings
-from guardrail.checks.image.nudity.hub.pictures import MOST_SQUARES, Scaling, squares
+from guardrail.checks.image.scaling import MOST_SQUARES, Scaling, squares
 from guardrail.errors import CheckError, ConfigurationError
 
 from . import models

@@ -1,4 +1,4 @@
-"""Pictures as a classifier wants them: which pieces it looks at, their size and scaling, without torchvision.
+"""Pictures as a model of the hub wants them: which pieces it looks at, their size and scaling, without torchvision.
 
 A classifier sees a square. A long picture squeezed into one is not what it was trained on, and the middle alone leaves
 the ends unseen: so the whole is looked at, and of a long picture overlapping squares as well. The worst counts.
@@ -42,14 +42,18 @@ class Scaling:
 
     def rows(self, image: Frame) -> Iterator[NDArray[np.float32]]:
         """(1, 3, side, side) for each piece of an (H, W, 3) RGB uint8 image."""
+        for piece in squares(image):
+            yield self.row(piece)
+
+    def row(self, piece: Frame) -> NDArray[np.float32]:
+        """(1, 3, side, side) of an (H, W, 3) RGB uint8 image, squeezed into the square."""
         from PIL import Image
 
-        for piece in squares(image):
-            small = Image.fromarray(np.ascontiguousarray(piece)).resize(
-                (self.side, self.side), Image.Resampling(self.resample)
-            )
-            values = (np.asarray(small, np.float32) / 255.0 - np.asarray(self.mean)) / np.asarray(self.deviation)
-            yield np.ascontiguousarray(np.moveaxis(values, -1, 0)[None], np.float32)
+        small = Image.fromarray(np.ascontiguousarray(piece)).resize(
+            (self.side, self.side), Image.Resampling(self.resample)
+        )
+        values = (np.asarray(small, np.float32) / 255.0 - np.asarray(self.mean)) / np.asarray(self.deviation)
+        return np.ascontiguousarray(np.moveaxis(values, -1, 0)[None], np.float32)
 
     @classmethod
     def of_folder(cls, folder: Path, config: Mapping[str, Any], where: str) -> Scaling:
@@ -91,6 +95,8 @@ class Scaling:
     @classmethod
     def _checked(cls, side: int, mean: Any, deviation: Any, resample: int) -> Scaling:
         means, deviations = tuple(float(v) for v in mean), tuple(float(v) for v in deviation)
+        if not np.isfinite((*means, *deviations)).all():
+            raise ValueError("not a number")
         if len(means) != 3 or len(deviations) != 3 or min(deviations) <= 0 or not 8 <= side <= 2048:
             raise ValueError("not three channels, or no size")
         if resample not in range(6):

@@ -1,5 +1,7 @@
 """A small classifier that tells renderings from photographs, as `training/faces` makes it: a backend of `judge_face`.
 
+Not part of the product: the benchmark measures with it whether one may ship.
+
 Seven convolutions over the face at 80×80. It looks at each face twice, close and with its surroundings, and the less
 sure look counts. None is shipped: see docs/realness.md for what must be measured first.
 """
@@ -10,13 +12,13 @@ import hashlib
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from guardrail.checks.image.face_view import Box, face_view
 from guardrail.errors import CheckError, ConfigurationError
 from guardrail.media.types import Frame
 from guardrail.weights.session import onnx_session
 
-__all__ = ["SIDE", "SMALLEST_PIXELS", "VIEWS", "TrainedRealness", "face_view"]
+__all__ = ["SIDE", "SMALLEST_PIXELS", "VIEWS", "TrainedRealness"]
 
 SIDE = 80
 """Side of what the model sees, in pixels."""
@@ -24,8 +26,6 @@ VIEWS = (1.0, 1.4)
 """Sides of the looks, in lengths of the longer side of the face's box."""
 SMALLEST_PIXELS = 40
 """Shorter side of a face's box under which nothing is called a depiction: it was trained from 32 pixels on."""
-
-Box = tuple[float, float, float, float]
 
 
 class TrainedRealness:
@@ -89,28 +89,3 @@ class TrainedRealness:
                 raise CheckError("the realness classifier gave a value that is no number")
             lowest = min(lowest, logit)
         return lowest
-
-
-def face_view(image: Frame, box: Box, scale: float, side: int) -> npt.NDArray[np.uint8] | None:
-    """(side, side, 3): the square around the face, moved into the image where it reaches over its edge.
-
-    Never stretched and never padded: bars of one colour would look like flat artwork. ``None`` where the box does not
-    meet the image.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        box: left, top, width, height of the face in pixels.
-        scale: side of the square in lengths of the box's longer side.
-        side: of the view, in pixels.
-    """
-    from PIL import Image
-
-    x, y, w, h = box
-    height, width = image.shape[:2]
-    if min(w, h) <= 0 or x >= width or y >= height or x + w <= 0 or y + h <= 0:
-        return None
-    length = max(1, min(round(max(w, h) * scale), height, width))
-    left = min(max(0, round(x + w / 2 - length / 2)), width - length)
-    top = min(max(0, round(y + h / 2 - length / 2)), height - length)
-    square = np.ascontiguousarray(image[top : top + length, left : left + length, :3])
-    return np.asarray(Image.fromarray(square).resize((side, side), Image.Resampling.BILINEAR))

@@ -62,7 +62,7 @@ class Found:
     def require_unchanged(self) -> None:
         """Raises ConfigurationError where a file is not the one that was hashed."""
         if _stamps(self.folder, self.weights) != self.stamps:
-            raise ConfigurationError(f"the files of the prompt model {self.name} changed while it was loaded")
+            raise ConfigurationError(f"the files of the model {self.name} changed while it was loaded")
 
 
 def require_packages(what: str) -> None:
