@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from guardrail.files import save as save
     from guardrail.files import verify as verify
     from guardrail.guard import Guard as Guard
+    from guardrail.pipelines import encode_prompt as encode_prompt
     from guardrail.pipelines import install as install
     from guardrail.pipelines import last_decisions as last_decisions
     from guardrail.pipelines import unwrap as unwrap
@@ -38,6 +39,7 @@ _HOMES = {
     "Guard": "guardrail.guard",
     "GuardrailError": "guardrail.errors",
     "encode": "guardrail.files",
+    "encode_prompt": "guardrail.pipelines",
     "install": "guardrail.pipelines",
     "last_decisions": "guardrail.pipelines",
     "save": "guardrail.files",
@@ -55,6 +57,7 @@ __all__ = [
     "GuardrailError",
     "__version__",
     "encode",
+    "encode_prompt",
     "install",
     "last_decisions",
     "save",

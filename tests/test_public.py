@@ -18,6 +18,7 @@ SURFACE = [
     "GuardrailError",
     "__version__",
     "encode",
+    "encode_prompt",
     "install",
     "last_decisions",
     "save",

@@ -179,6 +179,7 @@ class _Player:
         engine = self.guard.session().parts.engine
         signals: dict[str, Any] = {
             "request.unverified": (),
+            "request.adapters": (),
             "context.purpose": "",
             "context.locale": "en",
             **case.signals,

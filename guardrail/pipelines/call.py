@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from guardrail.decision import Decision, Decisions
+from guardrail.decision import Coverage, Decision, Decisions
 from guardrail.errors import Blocked
 from guardrail.guard import Guard
 from guardrail.guard.item import Item
@@ -16,17 +16,27 @@ from guardrail.guard.session import Session
 from guardrail.media import ImageInput
 from guardrail.pipelines import hints
 from guardrail.pipelines.arguments import Arguments
+from guardrail.pipelines.evidence import Evidence, origin_of
 from guardrail.pipelines.inputs import CallInputs
+from guardrail.pipelines.kinds import Kind
 from guardrail.pipelines.latents import decode_latents
 from guardrail.pipelines.outputs import Result
 from guardrail.pipelines.placeholders import COUNTS, empty_result, output_size, outputs_per_prompt, placeholder
+from guardrail.pipelines.provenance import Origin, ledger_of
 from guardrail.pipelines.release import Release
+from guardrail.pipelines.steps import GuardStop, PreviewSettings, Watch
+from guardrail.pipelines.steps.settling import settle
 from guardrail.signals import Stage
 
-__all__ = ["GuardedCall", "OnBlock", "last_decisions"]
+__all__ = ["GuardedCall", "OnBlock", "last_decisions", "note_decisions"]
 
 OnBlock = Literal["placeholder", "raise", "none"]
 _last: ContextVar[Decisions | None] = ContextVar("guardrail_last_decisions", default=None)
+
+
+def note_decisions(verdicts: Decisions) -> None:
+    """Make `verdicts` the last decisions of this thread or task."""
+    _last.set(verdicts)
 
 
 def last_decisions() -> Decisions | None:
@@ -40,15 +50,22 @@ class GuardedCall:
 
     Args:
         call: the pipeline's own ``__call__``, unbound.
+        previews: when to look at what is being made, and through what.
+        standing: what an earlier call of another entry (`invert`) left in the pipeline.
+        swapped: parts of the pipeline that are others than when it was put under the guard.
     """
 
     guard: Guard
     pipe: Any
     call: Callable[..., Any]
     on_block: OnBlock
+    previews: PreviewSettings = field(default_factory=PreviewSettings)
+    standing: Origin | None = None
+    swapped: Sequence[Coverage] = ()
     arguments: Arguments = field(init=False)
     inputs: CallInputs = field(init=False)
     session: Session = field(init=False)
+    watch: Watch | None = field(init=False, default=None)
 
     def __call__(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Run the call.
@@ -59,15 +76,19 @@ class GuardedCall:
         """
         self.arguments = Arguments(self.call, self.pipe, args, kwargs)
         self.inputs = CallInputs.of(self.arguments, type(self.pipe).__name__, self.guard.limits)
+        evidence = Evidence.of(
+            self.guard, self.pipe, self.arguments, self.inputs, standing=self.standing, swapped=self.swapped
+        )
         self.session = self.guard.session()
-        self.session.open(self.inputs.requests(self.guard.current_context()))
+        self.session.open(evidence.requests(self.inputs.requests(self.guard.current_context())))
         for index, error in self.inputs.faults:
             for item in self.items if index is None else [self.items[index]]:
                 if not item.blocked:
                     self.session.refuse(item, error, Stage.REFERENCE)
         for item in self.items:
-            item.coverage += self.inputs.coverage()
+            item.coverage += [*self.inputs.coverage(), *evidence.coverage()]
         self.session.judge_inputs()
+        evidence.settle(self.items)
         blocked = [i for i, item in enumerate(self.items) if item.blocked]
         if blocked and self.on_block == "raise":
             self._refuse(self.items)
@@ -75,13 +96,22 @@ class GuardedCall:
             return self._nothing()
         begun = time.perf_counter()
         result = self._generate(blocked)
-        for item in self.items:
+        for item in self._tracked:
             item.took("generate", begun)
+        if result is None:
+            if self.on_block == "raise":
+                self._refuse(self.items)
+            return self._nothing()
         return self._release(result)
 
     @property
     def items(self) -> list[Item]:
         return self.session.items
+
+    @property
+    def _tracked(self) -> list[Item]:
+        """The items, and what previews made of each output."""
+        return [*self.items, *(self.watch.shown.values() if self.watch is not None else ())]
 
     @property
     def latent(self) -> bool:
@@ -92,11 +122,30 @@ class GuardedCall:
     def _run(self, arguments: Arguments) -> Result:
         return Result.open(self.call(self.pipe, **arguments.values), latent=self.latent)
 
-    def _generate(self, blocked: Sequence[int]) -> Result:
+    def _run_watched(self, arguments: Arguments, members: Sequence[int]) -> Result | None:
+        """The same for the outputs of `members`, with previews; ``None`` where all of them were refused on the way."""
+        if not self.previews.fractions:
+            return self._run(arguments)
+        if self.watch is None:
+            each = outputs_per_prompt(self.arguments)
+            outputs = [(i, k) for i in range(len(self.items)) for k in range(each)]
+            size = output_size(self.pipe, self.arguments, self.inputs)
+            self.watch = Watch(self.previews, self.session, self.pipe, outputs, size)
+        try:
+            with self.watch.run(members):
+                return self._run(arguments)
+        except GuardStop as stop:
+            if not self.watch.ended(stop):
+                raise
+            settle(self.pipe)
+            return None
+
+    def _generate(self, blocked: Sequence[int]) -> Result | None:
         """Generate all items that are not blocked. Steered and unsteered items do not share a run.
 
         A negative prompt for one item can change its neighbours (an empty one is not the same as none to every
-        pipeline), so each group has a run of its own over the whole batch, from the same random state.
+        pipeline), so each group has a run of its own over the whole batch, from the same random state. ``None`` where
+        previews ended every run.
         """
         groups: dict[tuple[tuple[str, float], ...], list[int]] = {}
         inactive = hints.guidance_inactive(self.arguments)
@@ -105,17 +154,17 @@ class GuardedCall:
                 groups.setdefault(() if inactive else hints.hints_of(item), []).append(i)
         state = hints.RandomState(self.arguments, self.pipe) if len(groups) > 1 else None
         merged: Result | None = None
-        for concepts, members in groups.items():
-            if merged is not None and state is not None:
+        for number, (concepts, members) in enumerate(groups.items()):
+            if number and state is not None:
                 state.restore()
             others = [i for i in range(len(self.items)) if i not in members]
             arguments = self.inputs.altered(self.items, blanked=sorted({*blocked, *others}))
-            result = self._run(hints.steer(arguments, concepts, self.inputs.count) if concepts else arguments)
-            merged = self._merged(merged, result, members)
-        assert merged is not None
+            steered = hints.steer(arguments, concepts, self.inputs.count) if concepts else arguments
+            result = self._run_watched(steered, members)
+            merged = self._merged(merged, result, members) if result is not None else merged
         if not inactive and getattr(self.pipe, "do_classifier_free_guidance", True) is False:
             inactive = "the pipeline ran without classifier-free guidance"
-        for item in self.items:
+        for item in self._tracked:
             hints.report(item, inactive)
         return merged
 
@@ -153,18 +202,27 @@ class GuardedCall:
     # ---- releasing
 
     def _release(self, result: Result) -> Any:
-        release = Release(self.guard, self.session, result, type(self.pipe).__name__, self._picture, self._again)
+        release = Release(
+            self.guard, self.session, result, type(self.pipe).__name__, self._picture, self._again, self._known
+        )
         decisions = release.all([self._owner(i, len(result)) for i in range(len(result))])
         for index, decision in enumerate(decisions):
             if decision.blocked:
                 self._hide(result, index)
+            elif result.form == "latent" and all(u.kind == Kind.LATENT for u in self.inputs.unverified):
+                # Under the same guard they are known from now on, as what they were made from.
+                origin = origin_of(self.items[self._owner(index, len(result))])
+                ledger_of(self.guard).add(result.media[index], [origin] * len(result.media[index]))
         verdicts = Decisions(decisions)
-        _last.set(verdicts)
+        note_decisions(verdicts)
         if self.on_block == "raise" and any(d.blocked for d in decisions):
             raise Blocked(_first_message(decisions), verdicts)
         value = result.close()
         _flag(value, [d.blocked for d in decisions])
         return _with_decisions(value, verdicts)
+
+    def _known(self, index: int, made: int) -> Item | None:
+        return self.watch.known(index, made) if self.watch is not None else None
 
     def _hide(self, result: Result, index: int) -> None:
         """Neutral pixels, or nothing, in the place of a blocked output."""
@@ -180,7 +238,8 @@ class GuardedCall:
 
     def _close_blocked(self, items: Sequence[Item]) -> Decisions:
         each = outputs_per_prompt(self.arguments)
-        forks = [item.fork(k) for item in items for k in range(each)]
+        made = each * len(items)
+        forks = [(self._known(i * each + k, made) or item).fork(k) for i, item in enumerate(items) for k in range(each)]
         decisions, _ = self.session.close([(fork, "", "") for fork in forks])
         verdicts = Decisions(decisions)
         _last.set(verdicts)

@@ -7,13 +7,13 @@ is not aligned belongs to every item.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from guardrail.decision import Coverage
-from guardrail.errors import InputError
+from guardrail.errors import InputError, UnsupportedInput
 from guardrail.guard.item import Item
 from guardrail.media import (
     Context,
@@ -27,9 +27,10 @@ from guardrail.media import (
     from_pil,
     put_back,
 )
-from guardrail.media.arrays import is_pil, is_tensor, to_numpy
+from guardrail.media.arrays import is_pil, is_tensor
 from guardrail.pipelines.arguments import Arguments, Leaf
-from guardrail.pipelines.kinds import Kind, is_negative, role_of
+from guardrail.pipelines.kinds import Kind, channels_first_video, is_avoided, is_negative, role_of
+from guardrail.pipelines.parameters import Holds, held_by
 
 __all__ = ["CallInputs"]
 
@@ -39,8 +40,16 @@ ALIGNED = frozenset({"image", "mask_image", "control_image", "init_image", "orig
 # Families where a list of pictures is a list of references for every prompt.
 SHARED_IMAGES = ("Flux2", "EditPlus", "OmniGen", "VisualCloze", "Kontext")
 
+MOST_FRAMES = 1024
+"""Of one video that is in memory already. Every one of them is looked at; files have a smaller limit (`Limits`)."""
+
 # Families whose masks are the other way round: what is white stays.
 INVERTED_MASKS = ("RePaint",)
+
+_REFUSED = {
+    Kind.FILE: "is a path or an address: the guard looks at pixels, so open it first and pass the picture",
+    Kind.STREAM: "is an iterator, which can be read only once: pass a list",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +99,23 @@ class CallInputs:
     def _take(self, leaf: Leaf) -> None:
         if leaf.kind is Kind.TEXT:
             number = len(self.texts)
-            text = TextInput(leaf.value, leaf.where, number, is_negative(leaf.argument))
+            text = TextInput(leaf.value, leaf.where, number, self._is_avoided(leaf))
             self.texts.append(_Text(leaf, text, self._item(leaf, text_argument=True)))
         elif leaf.kind is Kind.IMAGE:
             self._take_picture(leaf)
+        elif leaf.kind in _REFUSED:
+            error = UnsupportedInput(f"{leaf.where} {_REFUSED[leaf.kind]}")
+            self.faults.append((self._item(leaf, text_argument=False), error))
         elif leaf.kind is not Kind.PLAIN:
             self.unverified.append(Unverified(leaf.kind.value, leaf.where, _shape(leaf.value)))
+
+    def _is_avoided(self, leaf: Leaf) -> bool:
+        """Whether words are to be avoided: a guidance scale below zero turns them into what is asked for."""
+        return is_avoided(leaf.argument) and not any(
+            isinstance(value, int | float) and value < 0
+            for name, value in self.arguments.values.items()
+            if "guidance" in name or "cfg" in name
+        )
 
     def _take_picture(self, leaf: Leaf) -> None:
         item = self._item(leaf, text_argument=False)
@@ -107,8 +127,9 @@ class CallInputs:
                 image = from_pil(leaf.value, argument=leaf.where, role=role, limits=self.limits)
                 self.pictures.append(_Picture(leaf, None, image, item))
                 return
-            for part, array in _split(leaf.value):
-                image = from_array(array, argument=leaf.where, role=role, limits=self.limits)
+            limits = replace(self.limits, frames=max(self.limits.frames, MOST_FRAMES))
+            for part, array in _split(leaf.value, role):
+                image = from_array(array, argument=leaf.where, role=role, limits=limits)
                 mine = part if part is not None and self._aligned(leaf.argument, len(leaf.value)) else item
                 self.pictures.append(_Picture(leaf, part, image, mine))
         except InputError as error:
@@ -122,7 +143,8 @@ class CallInputs:
             return 0
         if not listed or len(value) != self.count:
             return None
-        return int(leaf.path[1]) if text_argument or self._aligned(leaf.argument, len(value)) else None
+        aligned = _is_per_prompt(leaf.argument) if text_argument else self._aligned(leaf.argument, len(value))
+        return int(leaf.path[1]) if aligned else None
 
     def _aligned(self, argument: str, length: int) -> bool:
         shared = any(word in self.pipeline for word in SHARED_IMAGES)
@@ -188,8 +210,13 @@ class CallInputs:
                 continue
             whole = _copied(leaf.value)
             for k, p in parts:
-                if k in changed:
-                    whole[p.part] = put_back(leaf.value[p.part], changed[k])
+                if k not in changed:
+                    continue
+                old = leaf.value[p.part]
+                if channels_first_video(leaf.value):
+                    whole[p.part] = _frames_first(put_back(_frames_first(old), changed[k]))
+                else:
+                    whole[p.part] = put_back(old, changed[k])
             arguments.replace(leaf.path, whole)
 
     def single(self, items: Sequence[Item], index: int) -> Arguments:
@@ -216,15 +243,36 @@ def _count(arguments: Arguments, leaves: Sequence[Leaf]) -> int:
         if isinstance(value, str):
             return 1
     for leaf in leaves:
-        if leaf.kind is Kind.TEXT_EMBEDDING and not is_negative(leaf.argument) and len(leaf.path) == 1:
+        if (
+            leaf.kind is Kind.TEXT_EMBEDDING
+            and not is_negative(leaf.argument)
+            and len(leaf.path) == 1
+            and leaf.value.ndim
+        ):
             return max(1, int(leaf.value.shape[0]))
     size = arguments.get("batch_size")
     return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 1
 
 
-def _split(value: Any) -> list[tuple[int | None, Any]]:
-    """A batch of pictures or videos as single ones; one picture as it is."""
-    return [(i, value[i]) for i in range(len(value))] if value.ndim in (4, 5) else [(None, value)]
+def _is_per_prompt(argument: str) -> bool:
+    """Whether a list of texts has one for each prompt. A list that nobody knows may reach every item."""
+    texts = (Holds.TEXT, Holds.NEGATIVE, Holds.SYSTEM)
+    return held_by(argument) in texts and argument not in ("messages", "prompt_segments")
+
+
+def _split(value: Any, role: Role) -> list[tuple[int | None, Any]]:
+    """A batch of pictures or videos as single ones; one picture, or one video of 4 dimensions, as it is."""
+    if value.ndim == 5:
+        first = channels_first_video(value)
+        return [(i, _frames_first(value[i]) if first else value[i]) for i in range(len(value))]
+    if value.ndim == 4 and role is not Role.VIDEO:
+        return [(i, value[i]) for i in range(len(value))]
+    return [(None, value)]
+
+
+def _frames_first(video: Any) -> Any:
+    """(C, T, H, W) as (T, C, H, W), and the other way round: a view."""
+    return video.swapaxes(0, 1)
 
 
 def _grey(frame: Any) -> Any:
@@ -237,5 +285,5 @@ def _copied(value: Any) -> Any:
 
 def _shape(value: Any) -> str:
     if hasattr(value, "shape"):
-        return "×".join(str(int(n)) for n in to_numpy(value).shape)
+        return "×".join(str(int(n)) for n in value.shape)
     return type(value).__name__

@@ -6,6 +6,7 @@ some pipelines pack 2×2 patches into a sequence. Anything else is not guessed a
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from guardrail.errors import UnsupportedInput
 from guardrail.media import ImageInput, Role
 from guardrail.pipelines.outputs import eight_bits
 
-__all__ = ["decode_latents"]
+__all__ = ["UNIT_RANGE", "autoencoder_latents", "decode_latents", "unpacked"]
+
+# Autoencoders, by the name under which a pipeline has them, that work on pixels in 0..1; all others in −1..1.
+UNIT_RANGE = ("vqgan",)
 
 
 def decode_latents(pipe: Any, latents: Any, height: int, width: int) -> ImageInput:
@@ -32,13 +36,8 @@ def decode_latents(pipe: Any, latents: Any, height: int, width: int) -> ImageInp
     if vae is None or not callable(getattr(vae, "decode", None)):
         raise UnsupportedInput(f"{type(pipe).__name__} has no autoencoder: its latents cannot be decoded for a check")
     with torch.no_grad():
-        z = latents
-        if z.ndim == 3:
-            unpack = getattr(pipe, "_unpack_latents", None)
-            if unpack is None:
-                raise UnsupportedInput("packed latents without a way to unpack them")
-            z = unpack(z, height, width, pipe.vae_scale_factor)
-        z = _unscaled(vae.config, z).to(dtype=next(vae.parameters()).dtype)
+        z = unpacked(pipe, latents, height, width) if latents.ndim == 3 else latents
+        z = autoencoder_latents(vae, z).to(dtype=next(vae.parameters()).dtype)
         video = z.ndim == 5
         if video and type(vae).__name__ == "AutoencoderKL":
             z = z.permute(0, 2, 1, 3, 4).flatten(0, 1)
@@ -52,9 +51,37 @@ def decode_latents(pipe: Any, latents: Any, height: int, width: int) -> ImageInp
     return ImageInput(frames, "output", 0, Role.OUTPUT)
 
 
-def _unscaled(config: Any, z: Any) -> Any:
+def unpacked(pipe: Any, z: Any, height: int, width: int) -> Any:
+    """Latents as pictures from a sequence of 2×2 patches, (B, h·w/4, 4·C), by the pipeline's own method.
+
+    Raises:
+        UnsupportedInput: the pipeline has none, or one that wants to know more.
+    """
+    unpack = getattr(pipe, "_unpack_latents", None)
+    if unpack is None:
+        raise UnsupportedInput("packed latents without a way to unpack them")
+    if list(inspect.signature(unpack).parameters) != ["latents", "height", "width", "vae_scale_factor"]:
+        raise UnsupportedInput("latents that are packed in an unusual way")
+    return unpack(z, height, width, pipe.vae_scale_factor)
+
+
+def autoencoder_latents(autoencoder: Any, z: Any, name: str = "vae") -> Any:
+    """Latents in the scale of the autoencoder from those of a pipeline, (B, C, …).
+
+    Args:
+        name: under which the pipeline has it: some families scale otherwise (``movq``: not at all; ``vqgan``: by a
+            factor of its own).
+
+    Raises:
+        UnsupportedInput: latents with another number of channels than it has.
+    """
     import torch
 
+    config = getattr(autoencoder, "config", None)
+    if name == "movq":
+        return z
+    if name == "vqgan":
+        return z * float(getattr(config, "scale_factor", 1.0))
     mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
     if mean is not None and std is not None:
         if len(mean) != z.shape[1]:

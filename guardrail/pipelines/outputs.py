@@ -1,7 +1,8 @@
 """What a pipeline returns: finding the pictures in it, looking at them as 8-bit frames, and putting others in place.
 
-PIL images (videos: lists of them), numpy arrays (B, H, W, 3) or (B, T, H, W, 3) and tensors (B, 3, H, W) or
-(B, T, 3, H, W), both floats in 0..1. Everything keeps its type, dtype, device and place.
+PIL images (videos: lists of them), numpy arrays (B, H, W, 3) or (B, T, H, W, 3) and tensors (B, 3, H, W),
+(B, T, 3, H, W) or (B, 3, T, H, W), both floats in 0..1. Everything keeps its type, dtype, device and place. Every frame
+of a video is looked at.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Result:
             UnsupportedInput: no pictures or videos are in it.
         """
         field, media = _find(value)
+        media = list(media) if isinstance(media, tuple) else media
         # Pipelines without latents ignore the wish for them and give pictures: numpy is never a latent.
         if latent and is_tensor(media):
             return cls(value, field, [media[i : i + 1] for i in range(len(media))], "latent", media)
@@ -76,7 +78,7 @@ class Result:
         if pixels.ndim == 3:
             pixels = pixels[None]
         if self.form == "tensor":
-            pixels = np.moveaxis(pixels, 1, -1)
+            pixels = np.moveaxis(pixels, _channel_axis(pixels.shape), -1)
         return tuple(pixels)
 
     def image(self, index: int) -> ImageInput:
@@ -109,7 +111,8 @@ class Result:
         old = self.media[index]
         pixels = np.stack([f.astype(np.float32) / 255 if f.dtype == np.uint8 else f for f in frames])
         if self.form == "tensor":
-            pixels = np.moveaxis(pixels, -1, 1)
+            axis = _channel_axis(tuple(old.shape)) if old.ndim == 4 else 1
+            pixels = np.moveaxis(pixels, -1, axis)
         pixels = pixels.reshape(tuple(old.shape))
         if is_tensor(old):
             import torch
@@ -148,6 +151,20 @@ def eight_bits(frame: NDArray[Any]) -> Frame:
         raise UnsupportedInput("the output has pixels that are not numbers")
     pixels = np.rint(np.clip(frame.astype(np.float32), 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
+
+
+def _channel_axis(shape: Sequence[int]) -> int:
+    """Where a tensor of 4 dimensions, one video, has its channels: second, or first, or last where they can only be.
+
+    Raises:
+        UnsupportedInput: they are nowhere.
+    """
+    if tuple(shape[:2]) == (3, 1):
+        return 0
+    for channels, axis in (((1, 3), 1), ((1, 3), 0), ((1, 3), 3), ((4,), 1)):
+        if shape[axis] in channels:
+            return axis
+    raise UnsupportedInput(f"a tensor of shape {'×'.join(map(str, shape))} is no video")
 
 
 def _find(value: Any) -> tuple[str | int, Any]:

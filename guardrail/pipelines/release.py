@@ -28,6 +28,7 @@ class Release:
         system: name of the generator, for the metadata.
         picture: how to look at one output of a result (latents are decoded for it).
         again: makes another attempt at an output of an item: (item index, pixel hash, attempt) → (native, picture).
+        known: what previews said of an output: (its index, how many there are) → its item, if any was seen.
     """
 
     guard: Guard
@@ -36,6 +37,7 @@ class Release:
     system: str
     picture: Callable[[Result, int], ImageInput]
     again: Callable[[int, str, int], tuple[Any, ImageInput]]
+    known: Callable[[int, int], Item | None] = lambda index, made: None
     _attempts: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def all(self, owners: Sequence[int]) -> list[Decision]:
@@ -53,7 +55,7 @@ class Release:
         return decisions
 
     def _one(self, index: int, owner: int, image_index: int) -> tuple[Item, str, str]:
-        item = self.session.items[owner]
+        item = self.known(index, len(self.result)) or self.session.items[owner]
         if item.blocked:
             return item.fork(image_index), "", ""
         sha = self.result.sha256(index)

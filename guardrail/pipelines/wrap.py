@@ -9,42 +9,42 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any, cast, get_args
 
 from guardrail.decision import Decisions
 from guardrail.errors import ConfigurationError
 from guardrail.guard import Guard
-from guardrail.pipelines.call import GuardedCall, OnBlock, last_decisions
+from guardrail.pipelines.call import OnBlock, last_decisions
+from guardrail.pipelines.entries import encode_text
+from guardrail.pipelines.inner import INNER, Inner, is_pipeline, refuse_unguarded_call
+from guardrail.pipelines.installed import installed_class, like, plain
+from guardrail.pipelines.steps import PreviewSettings
+from guardrail.pipelines.steps.hosts import unproved
 
-__all__ = ["install", "unwrap", "wrap"]
-
-_INNER = "_guardrail_inner"
-
-
-class _Inner:
-    """What a guarded pipeline keeps for itself: the pipeline, its guard, and how both were asked for."""
-
-    def __init__(self, pipe: Any, guard: Guard, on_block: OnBlock, options: dict[str, Any]) -> None:
-        self.pipe = pipe
-        self.guard = guard
-        self.on_block = on_block
-        self.options = options
+__all__ = ["encode_prompt", "install", "unwrap", "wrap"]
 
 
 class GuardedPipeline:
     """A pipeline under a guard. Made by `wrap`; one subclass for each class of pipeline."""
 
-    def __init__(self, inner: _Inner) -> None:
-        object.__setattr__(self, _INNER, inner)
+    def __init__(self, inner: Inner) -> None:
+        object.__setattr__(self, INNER, inner)
 
     def __getattr__(self, name: str) -> Any:
         inner = _inner(self)
+        refuse_unguarded_call(self, sys._getframe(1))
+        if name == "components":
+            inner.note_components()
+        elif name == "save_pretrained":
+            inner.note_saving()
         value = getattr(inner.pipe, name)
         if inspect.ismethod(value) and value.__self__ is inner.pipe:
-            return _fluent(self, inner, value)
+            return _entry(inner, name, value) if inner.is_entry(name) else _fluent(self, inner, value)
         if inspect.ismethod(value) and name == "from_pipe":
             return _rewrapping(inner, value)
-        return value
+        return _under(inner, value) if is_pipeline(value) else value
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(_inner(self).pipe, name, value)
@@ -85,7 +85,8 @@ def wrap(
         guard: a guard to use instead of making one from `policy` and `options`.
         on_block: what stands in the place of a blocked output: a neutral ``placeholder`` of the same size and type,
             ``raise`` (guardrail.Blocked with the decisions), or ``none`` (``None`` in lists of PIL images).
-        options: as for `guardrail.Guard`.
+        options: ``previews`` and ``preview_decoder`` (see `PreviewSettings.of` and docs/stopping-early.md); all others
+            as for `guardrail.Guard`.
 
     Returns:
         An object to use like the pipeline. Results carry ``.guardrail``, one decision per output.
@@ -93,8 +94,6 @@ def wrap(
     Raises:
         ConfigurationError: as `guardrail.Guard`; also for what is no diffusers pipeline, and for modular pipelines.
     """
-    if isinstance(pipe, GuardedPipeline):
-        raise ConfigurationError("this pipeline is guarded already; unwrap it first to change the policy")
     _require_pipeline(pipe)
     inner = _make(pipe, policy, guard, on_block, options)
     return _guarded_class(cast(Any, type(pipe)))(inner)
@@ -104,11 +103,10 @@ def install(
     pipe: Any, policy: Any = "default", *, guard: Guard | None = None, on_block: OnBlock = "placeholder", **options: Any
 ) -> Any:
     """As `wrap`, but in place: whoever holds the pipeline object holds a guarded one from now on. Returns it."""
-    if isinstance(pipe, GuardedPipeline) or _INNER in getattr(pipe, "__dict__", {}):
-        raise ConfigurationError("this pipeline is guarded already; unwrap it first to change the policy")
     _require_pipeline(pipe)
-    object.__setattr__(pipe, _INNER, _make(pipe, policy, guard, on_block, options))
-    pipe.__class__ = _installed_class(cast(Any, type(pipe)))
+    object.__setattr__(pipe, INNER, _make(pipe, policy, guard, on_block, options))
+    inside = tuple(sorted(name for name, value in vars(pipe).items() if is_pipeline(value)))
+    pipe.__class__ = installed_class(cast(Any, type(pipe)), inside, _reinstall, _under, _from_pipe_in_place)
     return pipe
 
 
@@ -116,21 +114,68 @@ def unwrap(pipe: Any) -> Any:
     """The pipeline without its guard; a pipeline that has none is returned as it is."""
     if isinstance(pipe, GuardedPipeline):
         return _inner(pipe).pipe
-    if _INNER in getattr(pipe, "__dict__", {}):
+    if INNER in getattr(pipe, "__dict__", {}):
         pipe.__class__ = type(pipe).__mro__[1]
-        object.__delattr__(pipe, _INNER)
+        object.__delattr__(pipe, INNER)
     return pipe
 
 
-def _make(pipe: Any, policy: Any, guard: Guard | None, on_block: OnBlock, options: dict[str, Any]) -> _Inner:
+def _make(pipe: Any, policy: Any, guard: Guard | None, on_block: OnBlock, options: dict[str, Any]) -> Inner:
     if on_block not in get_args(OnBlock):
         raise ConfigurationError(f"on_block is one of {', '.join(get_args(OnBlock))}, not {on_block!r}")
+    kept = {"policy": policy, "guard": guard, **options}
+    previews = PreviewSettings.of(options.pop("previews", "auto"), options.pop("preview_decoder", None))
     if guard is not None and options:
         raise ConfigurationError("give either a guard or the options to make one, not both")
-    return _Inner(pipe, guard or Guard(policy, **options), on_block, {"policy": policy, "guard": guard, **options})
+    if previews.required and (cause := unproved(pipe)):
+        raise ConfigurationError(f"no preview can be made while {type(pipe).__name__} generates: {cause}")
+    return Inner(pipe, guard or Guard(policy, **options), on_block, kept, previews)
+
+
+def encode_prompt(
+    pipe: Any, text: str | Sequence[str], encoder: Callable[[Any], Any], *, negative: bool = False
+) -> Any:
+    """Encode a prompt with an encoder of your own, such as Compel, so that its embeddings are not unknown ones.
+
+    The text is judged by the guard of `pipe`; what the encoder makes of it is remembered, and a later call with these
+    embeddings is judged by this text. (`guardrail.encode` is another thing: it writes pictures.)
+
+    Args:
+        pipe: a guarded pipeline, or a `Guard`.
+        text: one text or a list of them. Where the policy rewrites it, the encoder gets the new one.
+        encoder: called once with what was given, text or list. It may return a tensor (B, …), or tuples, lists and
+            mappings of them. It is trusted to encode that text and nothing else.
+        negative: the words are to be avoided rather than drawn.
+
+    Returns:
+        What the encoder returned.
+
+    Raises:
+        Blocked: the text is blocked; the encoder did not run. Whatever ``on_block`` says: there is no placeholder.
+        ConfigurationError: the pipeline is not guarded, or the arguments are of another type.
+    """
+    guard = pipe if isinstance(pipe, Guard) else _guard_of(pipe)
+    return encode_text(guard, text, encoder, negative=negative)
+
+
+def _guard_of(pipe: Any) -> Guard:
+    inner = _held(pipe)
+    if inner is None:
+        raise ConfigurationError(f"{type(pipe).__name__} is not guarded: wrap it first")
+    return inner.guard
+
+
+def _held(pipe: Any) -> Inner | None:
+    """What a pipeline under a guard keeps for itself, however it was put there; ``None`` where it is under none."""
+    if isinstance(pipe, GuardedPipeline):
+        return _inner(pipe)
+    held = getattr(pipe, "__dict__", {}).get(INNER)
+    return held if isinstance(held, Inner) else None
 
 
 def _require_pipeline(pipe: Any) -> None:
+    if _held(pipe) is not None:
+        raise ConfigurationError("this pipeline is guarded already; unwrap it first to change the policy")
     names = {c.__name__ for c in type(pipe).__mro__}
     if "ModularPipeline" in names:
         raise ConfigurationError("modular pipelines cannot be guarded by this version; use the classic pipeline class")
@@ -142,19 +187,8 @@ def _rewrap(pipe: Any, on_block: OnBlock, options: dict[str, Any]) -> Any:
     return wrap(pipe, on_block=on_block, **options)
 
 
-def _inner(guarded: Any) -> _Inner:
-    return cast(_Inner, object.__getattribute__(guarded, _INNER))
-
-
-def _call(inner: _Inner, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return GuardedCall(inner.guard, inner.pipe, call, inner.on_block)(args, kwargs)
-
-
-def _like(call: Any, function: Any) -> Any:
-    """`function` with name, docstring and signature of the pipeline's own call."""
-    wrapped: Any = functools.wraps(call)(function)
-    wrapped.__signature__ = inspect.signature(call)
-    return wrapped
+def _inner(guarded: Any) -> Inner:
+    return cast(Inner, object.__getattribute__(guarded, INNER))
 
 
 @functools.lru_cache(maxsize=64)
@@ -163,10 +197,10 @@ def _guarded_class(kind: Any) -> Any:
     call = kind.__call__
 
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        return _call(_inner(self), call, args, kwargs)
+        return _inner(self).call(call, args, kwargs)
 
     body = {
-        "__call__": _like(call, __call__),
+        "__call__": like(call, __call__),
         "__class__": property(lambda self: type(_inner(self).pipe)),
         "__doc__": kind.__doc__,
         "__module__": __name__,
@@ -174,51 +208,63 @@ def _guarded_class(kind: Any) -> Any:
     return type(f"Guarded{kind.__name__}", (GuardedPipeline,), body)
 
 
-@functools.lru_cache(maxsize=64)
-def _installed_class(kind: Any) -> Any:
-    """A subclass that looks like its base: code that writes the class name down finds the right one."""
-    call = kind.__call__
-
-    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        return _call(self.__dict__[_INNER], call, args, kwargs)
-
-    def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
-        inner = self.__dict__[_INNER]
-        plain: Any = object.__new__(kind)
-        plain.__dict__.update({k: v for k, v in self.__dict__.items() if k != _INNER})
-        return _reinstall, (plain, inner.on_block, inner.options)
-
-    body = {
-        "__call__": _like(call, __call__),
-        "__reduce_ex__": __reduce_ex__,
-        "__doc__": kind.__doc__,
-        "__module__": kind.__module__,
-        "__qualname__": kind.__qualname__,
-    }
-    return type(kind.__name__, (kind,), body)
-
-
 def _reinstall(pipe: Any, on_block: OnBlock, options: dict[str, Any]) -> Any:
     return install(pipe, on_block=on_block, **options)
 
 
-def _fluent(guarded: Any, inner: _Inner, method: Any) -> Any:
-    """A method of the pipeline whose result, where it is the pipeline itself, is the guarded one."""
+def _under(inner: Inner, pipe: Any) -> Any:
+    """Another pipeline, one inside a guarded one or made of it, under the same guard."""
+    if _held(pipe) is not None:
+        return pipe
+    other = Inner(pipe, inner.guard, inner.on_block, inner.options, inner.previews)
+    return _guarded_class(cast(Any, type(pipe)))(other)
+
+
+def _entry(inner: Inner, name: str, method: Any) -> Any:
+    """A method of the pipeline that takes texts or pictures: what it is given is judged first."""
+
+    @functools.wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return inner.enter(name, method.__func__, args, kwargs)
+
+    return wrapped
+
+
+def _fluent(guarded: Any, inner: Inner, method: Any) -> Any:
+    """A method of the pipeline whose result, where it is a pipeline, is the guarded one."""
 
     @functools.wraps(method)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         result = method(*args, **kwargs)
-        return guarded if result is inner.pipe else result
+        if result is inner.pipe:
+            return guarded
+        return _under(inner, result) if is_pipeline(result) else result
 
     return wrapped
 
 
-def _rewrapping(inner: _Inner, method: Any) -> Any:
+def _rewrapping(inner: Inner, method: Any) -> Any:
     """``from_pipe`` called on a guarded pipeline: what it makes is under the same guard."""
 
     @functools.wraps(method)
     def wrapped(pipeline: Any, *args: Any, **kwargs: Any) -> Any:
-        made = method(unwrap(pipeline), *args, **kwargs)
-        return _guarded_class(cast(Any, type(made)))(_Inner(made, inner.guard, inner.on_block, inner.options))
+        return _under(inner, method(_bare(pipeline), *args, **kwargs))
 
     return wrapped
+
+
+def _from_pipe_in_place(kind: Any, pipeline: Any, kwargs: dict[str, Any]) -> Any:
+    """``from_pipe`` of an installed pipeline: the guard of the pipeline that it is made of goes along."""
+    made = kind.from_pipe(_bare(pipeline), **kwargs)
+    inner = _held(pipeline)
+    if inner is None:
+        return made
+    kept = {k: v for k, v in inner.options.items() if k in ("previews", "preview_decoder")}
+    return install(made, guard=inner.guard, on_block=inner.on_block, **kept)
+
+
+def _bare(pipeline: Any) -> Any:
+    """The pipeline under a guard, or a twin of one that is guarded in place; the guarded one stays guarded."""
+    if isinstance(pipeline, GuardedPipeline):
+        return _inner(pipeline).pipe
+    return plain(pipeline) if INNER in getattr(pipeline, "__dict__", {}) else pipeline

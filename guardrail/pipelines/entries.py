@@ -1,0 +1,138 @@
+"""Ways into a pipeline besides calling it: methods that take texts or pictures.
+
+Every public method of every pipeline class that has such a parameter stands in one of three lists; a test reads them
+out of the installed diffusers and fails on one that is in none. **Calls** return pictures and go the whole way of a
+call. **Entries** return embeddings, masks, latents or texts: what goes in is judged, a block raises `Blocked` (nothing
+could stand in the place of an embedding), and what comes out is known by provenance afterwards. **Plumbing** is called
+by a pipeline with what its call was given, and returns nothing of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from guardrail.decision import Coverage, Decisions
+from guardrail.errors import Blocked, ConfigurationError
+from guardrail.guard import Guard
+from guardrail.guard.item import Item
+from guardrail.media import Request, TextInput
+from guardrail.pipelines.arguments import Arguments
+from guardrail.pipelines.evidence import Evidence, origin_of
+from guardrail.pipelines.inputs import CallInputs
+from guardrail.pipelines.provenance import Origin, ledger_of, register
+from guardrail.signals import Stage
+
+__all__ = ["CALLS", "ENTRIES", "PLUMBING", "PRIORS", "encode_text", "judged_entry"]
+
+CALLS = frozenset({"dual_guided", "image_variation", "text_to_image"})
+
+_ENTRIES = """
+    edit_model encode_conditions encode_image encode_image_clip_latents encode_image_vae_latents encode_kv_cache
+    encode_prompt encode_prompt_multiple_images encode_video enhance_prompt generate_caption
+    generate_mask generate_prior_tokens get_embeds get_glyph_texts get_image_caption get_prompt_embeds
+    get_query_embeddings get_text_hidden_states interpolate invert prepare_image_latents prepare_ip_adapter_image_embeds
+    prepare_reference_image_latents prepare_reference_latents prepare_siglip_embeds prepare_video_latents rewire_prompt
+    tokenize_prompt upsample_prompt
+"""
+ENTRIES = frozenset(_ENTRIES.split())
+
+_PLUMBING = """
+    backward_loop check_image check_inputs check_source_inputs create_condition_mask decode_latents decode_text_latents
+    denoise encode encode_duration expand_prompts generate_timestep_matrix get_clip_feature
+    get_cross_attention_kwargs_with_grounded get_indices noise_image_embeddings normalize_first_frame numpy_to_pil
+    pad_embedding pad_video_frames prepare_camera_trajectory prepare_cond_latents_and_mask prepare_conditioning_frames
+    prepare_control_image prepare_control_latents prepare_cross_attention prepare_depth_map prepare_image
+    prepare_image_clip_latents prepare_image_vae_latents prepare_image_with_mask prepare_intermediate_images
+    prepare_latents prepare_mask_latents prepare_masked_condition prepare_masks prepare_pose_latents
+    prepare_position_ids prepare_prev_segment_cond_latents prepare_sparse_control_conditioning prepare_text_latents
+    prepare_video preprocess_conditions preprocess_image preprocess_mask_image preprocess_original_image process_embeds
+    run_safety_checker sample_block_noise score_waveforms trim_conditioning_sequence
+"""
+PLUMBING = frozenset(_PLUMBING.split())
+
+# Pipelines whose call returns embeddings: it is an entry.
+PRIORS = frozenset(
+    {
+        "FluxPriorReduxPipeline",
+        "KandinskyPriorPipeline",
+        "KandinskyV22PriorEmb2EmbPipeline",
+        "KandinskyV22PriorPipeline",
+        "StableCascadePriorPipeline",
+        "WuerstchenPriorPipeline",
+    }
+)
+
+
+def judged_entry(
+    guard: Guard,
+    pipe: Any,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    *,
+    standing: Origin | None = None,
+    swapped: Sequence[Coverage] = (),
+) -> tuple[Any, list[Origin], Decisions]:
+    """Run a method of a pipeline on what it is given, if all of that is allowed.
+
+    Args:
+        function: the method, unbound.
+
+    Returns:
+        Its result, what the result was made from (one for each item), and the decisions, which are on record.
+
+    Raises:
+        Blocked: anything that goes in is blocked; the method did not run.
+        TypeError: as calling the method would.
+    """
+    arguments = Arguments(function, pipe, args, kwargs)
+    inputs = CallInputs.of(arguments, type(pipe).__name__, guard.limits)
+    evidence = Evidence.of(guard, pipe, arguments, inputs, standing=standing, swapped=swapped)
+    session = guard.session()
+    session.open(evidence.requests(inputs.requests(guard.current_context())))
+    for index, error in inputs.faults:
+        for item in session.items if index is None else [session.items[index]]:
+            if not item.blocked:
+                session.refuse(item, error, Stage.REFERENCE)
+    for item in session.items:
+        item.coverage += [*inputs.coverage(), *evidence.coverage()]
+    session.judge_inputs()
+    origins = [origin_of(item) for item in session.items]
+    evidence.settle(session.items)
+    decisions = _closed(session, session.items)
+    result = function(pipe, **inputs.altered(session.items).values)
+    # What was made from something unread is as unread as that.
+    if not inputs.unverified:
+        register(ledger_of(guard), function, result, origins)
+    return result, origins, decisions
+
+
+def _closed(session: Any, items: Sequence[Item]) -> Decisions:
+    written, _ = session.close([(item, "", "") for item in items])
+    decisions = Decisions(written)
+    refused = next((d for d in decisions if d.blocked), None)
+    if refused is not None:
+        raise Blocked(refused.message(), decisions)
+    return decisions
+
+
+def encode_text(guard: Guard, text: str | Sequence[str], encoder: Callable[[Any], Any], *, negative: bool) -> Any:
+    """Run an encoder of the user's own on a text that is allowed, and remember what it gave.
+
+    Raises:
+        Blocked: the text, or one of the texts, is blocked; the encoder did not run.
+        ConfigurationError: neither a text nor a list of texts, or an encoder that cannot be called.
+    """
+    texts = [text] if isinstance(text, str) else list(text)
+    if not texts or not all(isinstance(t, str) for t in texts) or not callable(encoder):
+        raise ConfigurationError("encode_prompt takes a text or a list of texts, and an encoder to call with it")
+    session = guard.session()
+    context = guard.current_context()
+    session.open([Request((TextInput(t, "text", i, negative),), context=context) for i, t in enumerate(texts)])
+    session.judge_inputs()
+    _closed(session, session.items)
+    allowed = [item.current.texts[0].text for item in session.items]
+    result = encoder(allowed[0] if isinstance(text, str) else allowed)
+    register(ledger_of(guard), None, result, [origin_of(item) for item in session.items])
+    return result
