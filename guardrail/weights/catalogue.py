@@ -135,6 +135,15 @@ CATALOGUE: Mapping[str, WeightFile] = MappingProxyType(
                 origin="OpenCV's model zoo (opencv_zoo, models/face_detection_yunet)",
             ),
             *_PROMPT_CLASSIFIER,
+            # Our own, and part of the package: `training/standin` made it from drawings.
+            WeightFile(
+                "standin",
+                "standin.safetensors",
+                "5f893a6b2fd83e7b51d353d3d7e0979f8b6586feb56182c066cc027ca95a9de1",
+                "pictures of the demo",
+                "Apache-2.0",
+                installed_as=("guardrail", "demo/weights/standin.safetensors"),
+            ),
             WeightFile(
                 "nudenet-320n",
                 "320n.onnx",
