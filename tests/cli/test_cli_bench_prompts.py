@@ -156,7 +156,9 @@ def test_an_interrupt_leaves_no_half_file(tmp_path: Path) -> None:
     rows = [{"text": f"a boat on a lake, number {i}", "label": "benign"} for i in range(60_000)]
     data = rows_file(tmp_path / "d.jsonl", rows)
     out = tmp_path / "out"
-    code = "from guardrail.cli import main; import sys; main(sys.argv[1:])"
+    # A shell's background job ignores the signal, and so would this process of it.
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code += "; from guardrail.cli import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", code, "bench", "prompts", "--data", data, "--policy", rules, "--out", out]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         end = time.monotonic() + 60
