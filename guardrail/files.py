@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardrail.decision import Decision
+from guardrail.drafts import write_whole
 from guardrail.errors import MarkError, UnsupportedInput
 from guardrail.keys import Keyring, load_keyring
 from guardrail.marks.files import encode_image, label_of
@@ -14,7 +15,6 @@ from guardrail.marks.verify import Verification, verify_image
 from guardrail.media import Role
 from guardrail.media.arrays import is_array, is_pil
 from guardrail.media.read import read_image
-from guardrail.media.write import replace_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,7 +49,7 @@ def save(image: Any, path: str | Path, *, decision: Decision | None = None, **pa
         OSError: it cannot be written; also as `encode`.
     """
     target = Path(path)
-    replace_file(target, encode(image, target.suffix, decision=decision, **params))
+    write_whole(target, encode(image, target.suffix, decision=decision, **params))
 
 
 def verify(source: Any, *, keyring: Keyring | None = None) -> Verification:

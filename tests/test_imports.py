@@ -23,7 +23,7 @@ FLOORS = (
     {"guard", "files"},
     {"policy", "checks", "actions", "gallery", "known", "marks", "audit"},
     {"media", "keys", "weights"},
-    {"paths"},
+    {"paths", "drafts"},
     {"decision"},
     {"signals"},
     {"errors"},

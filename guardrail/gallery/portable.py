@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from guardrail.drafts import draft_of
 from guardrail.errors import GalleryError
 from guardrail.gallery import people, vectors
 from guardrail.gallery.identity import usable
@@ -217,17 +218,14 @@ def _exactly(file: IO[bytes]) -> bytes:
 @contextmanager
 def _new_file(out: Path) -> Iterator[IO[bytes]]:
     """A file that is there as a whole or not at all."""
-    draft = out.with_name(f".{out.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         if out.exists():
             raise GalleryError(f"{out} is there already; name another file")
-        try:
+        with draft_of(out) as draft:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(out)
-        finally:
-            draft.unlink(missing_ok=True)
     except OSError as error:
         raise GalleryError(f"{out} cannot be written: {error.strerror or type(error).__name__}") from None

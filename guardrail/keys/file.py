@@ -1,18 +1,17 @@
-"""Writing a keyring file: private, as a whole or not at all, by one process at a time."""
+"""Writing a keyring file: private, as a whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import secrets
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from guardrail.drafts import draft_of, write_whole
 from guardrail.errors import KeyringError
 
-__all__ = ["create", "locked", "replace", "writing"]
+__all__ = ["create", "replace", "writing"]
 
 
 def create(path: Path, content: object) -> bool:
@@ -23,7 +22,8 @@ def create(path: Path, content: object) -> bool:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _draft(path, content) as draft:
+        with draft_of(path) as draft:
+            write_whole(draft, _content(content), private=True)
             try:
                 os.link(draft, path)
             except FileExistsError:
@@ -33,8 +33,7 @@ def create(path: Path, content: object) -> bool:
 
 def replace(path: Path, content: object) -> None:
     """Put `content` in the place of the file, as a whole or not at all."""
-    with _draft(path, content) as draft:
-        draft.replace(path)
+    write_whole(path, _content(content), private=True)
 
 
 @contextlib.contextmanager
@@ -49,34 +48,5 @@ def writing(path: Path) -> Iterator[None]:
         ) from None
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds other processes off: two rotations at once would lose a key."""
-    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _draft(path: Path, content: object) -> Iterator[Path]:
-    """`content` in a file of its own beside `path`, gone afterwards unless it was renamed."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        _write_private(draft, content)
-        yield draft
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _write_private(path: Path, content: object) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+def _content(content: object) -> bytes:
+    return json.dumps(content, indent=1).encode()

@@ -28,9 +28,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from guardrail.drafts import locked
 from guardrail.errors import KeyringError
 from guardrail.keys.beside import require_nothing_sealed
-from guardrail.keys.file import create, locked, replace, writing
+from guardrail.keys.file import create, replace, writing
 from guardrail.paths import home
 
 __all__ = ["Keyring", "existing_keyring", "find_keyring", "key_id", "load_keyring", "rotate", "set_key_provider"]
@@ -190,7 +191,7 @@ def rotate(path: Path | None = None) -> Keyring:
         KeyringError: the file is no keyring or cannot be written; the keys in use come from no file, or there are none.
     """
     path = path or _in_use()
-    with writing(path), locked(path):
+    with writing(path), locked(path.with_name(f".{path.name}.lock")):
         old = _read(path)
         content = json.loads(path.read_text("utf-8"))
         content["keys"].insert(0, _entry(secrets.token_bytes(SECRET_BYTES)))

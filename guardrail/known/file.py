@@ -8,10 +8,8 @@ an older copy of the same list, and a list that is gone before the guard starts.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from guardrail.drafts import locked as file_locked
+from guardrail.drafts import write_whole
 from guardrail.errors import KeyringError, KnownImagesError
 from guardrail.keys import Keyring
 
@@ -137,18 +137,10 @@ def write_rows(path: Path, rows: Rows, keyring: Keyring) -> None:
     nonce = secrets.token_bytes(_NONCE_BYTES)
     key = keyring.derive(_PURPOSE, key=keyring.active)
     sealed = AESGCM(key).encrypt(nonce, _packed(rows), _bound_to(path, keyring.active))
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + keyring.active.encode() + b"\n" + nonce + sealed)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_whole(path, _MAGIC + keyring.active.encode() + b"\n" + nonce + sealed, private=True)
     except OSError as error:
         raise KnownImagesError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -158,19 +150,13 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         KnownImagesError: the folder cannot be made or written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(folder / ".lock", os.O_WRONLY | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise KnownImagesError(f"{folder} cannot be written: {error.strerror or type(error).__name__}") from None
-    try:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            held.enter_context(file_locked(folder / ".lock"))
+        except OSError as error:
+            raise KnownImagesError(f"{folder} cannot be written: {error.strerror or type(error).__name__}") from None
         yield
-    finally:
-        os.close(handle)
 
 
 def _content(path: Path) -> tuple[str, bytes]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from guardrail.drafts import write_whole
 from guardrail.errors import ActionError, UnsupportedInput
 from guardrail.media.arrays import put_back
 from guardrail.media.decode import decode_image, is_wide, read_content, sniff
 from guardrail.media.types import Frame, Limits
 
-__all__ = ["ANIMATED", "Timing", "replace_file", "rewrite"]
+__all__ = ["ANIMATED", "Timing", "rewrite"]
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF", ".avif": "AVIF"}
 ANIMATED = frozenset({"PNG", "WEBP", "GIF", "AVIF"})
@@ -56,27 +55,9 @@ def rewrite(source: bytes | str | Path, frames: Sequence[Frame], target: Path, *
     if decode_image(written, limits=limits).frames[0].shape[:2] != frames[0].shape[:2]:
         raise ActionError(f"{target.name} does not read back as it was written")
     try:
-        replace_file(target, written)
+        write_whole(target, written)
     except OSError as error:
         raise ActionError(f"{target} cannot be written: {error.strerror or type(error).__name__}") from None
-
-
-def replace_file(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a full disk or an interruption leaves what was there before.
-
-    Raises:
-        OSError: as writing it would.
-    """
-    # Through a link, as writing into it would.
-    place = target.resolve()
-    draft = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        draft.write_bytes(content)
-        if place.exists():
-            draft.chmod(place.stat().st_mode & 0o777)
-        draft.replace(place)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _encoded(content: bytes, frames: Sequence[Frame], form: str) -> bytes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guardrail.drafts import write_whole
 from guardrail.errors import WeightsError, WeightsMismatch, WeightsMissing
 from guardrail.weights.store import sha256_of
 
@@ -153,12 +153,7 @@ def _sidecar(path: Path) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        try:
-            draft.write_text(text, "utf-8")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(path, text.encode())
     except OSError as error:
         raise WeightsError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from guardrail.drafts import draft_of
 from guardrail.errors import WeightsError, WeightsMismatch, WeightsMissing
 from guardrail.paths import home
 from guardrail.weights.catalogue import CATALOGUE, GROUPS, WeightFile
@@ -118,16 +118,13 @@ def install(source: Path, weight: WeightFile) -> Path:
         WeightsError: the folder cannot be written.
     """
     target = home() / "weights" / weight.filename
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with draft_of(target) as draft:
             shutil.copyfile(source, draft)
             # What was copied is what is hashed: the source may change under our hands.
             _require(weight, source, sha256_of(draft))
             draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise WeightsError(f"{target} cannot be written ({why}); set GUARDRAIL_HOME to a folder that can be") from None

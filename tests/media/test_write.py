@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from PIL import Image
 
 from guardrail.errors import ActionError, UnsupportedInput
 from guardrail.media import decode_image
-from guardrail.media.write import replace_file, rewrite
+from guardrail.media.write import rewrite
 
 ANIMATIONS = ("GIF", "WEBP", "PNG")
 
@@ -123,34 +121,6 @@ def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ActionError):
         rewrite(encoded(flat(1), "PNG"), flat(1, size=(5, 5)), tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk in the middle of it: what was there is there still, and nothing is left beside it."""
-    out = tmp_path / "out.png"
-    out.write_bytes(b"what was there")
-
-    def full(self: Path, content: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(content[:3])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
-        replace_file(out, b"something else")
-    assert out.read_bytes() == b"what was there"
-    assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
-
-
-def test_a_link_is_written_through_and_a_mode_is_kept(tmp_path: Path) -> None:
-    real, link = tmp_path / "real.png", tmp_path / "link.png"
-    real.write_bytes(b"old")
-    real.chmod(0o600)
-    link.symlink_to(real)
-    replace_file(link, b"new")
-    assert link.is_symlink()
-    assert real.read_bytes() == b"new"
-    assert real.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from guardrail.checks.text.lexicon import TokenText, is_unspaced, tokens_of
 from guardrail.checks.text.name_context import is_place, squeezed, stands_alone
 from guardrail.checks.text.normalise import View, plain
 from guardrail.checks.text.wordlists import common_words
+from guardrail.drafts import write_whole
 from guardrail.errors import ConfigurationError, MissingExtra
 
 __all__ = ["SUFFIX", "NameFile", "build", "key_of"]
@@ -81,14 +81,10 @@ def build(names: Iterable[str], path: Path, *, kind: Kind = "private") -> tuple[
         raise ConfigurationError("none of the names can be used: give full names, one a line")
     body: bytes = marisa.Trie(sorted(keys)).tobytes()
     head = {"format": FORMAT, "kind": kind, "count": len(keys), "sha256": hashlib.sha256(body).hexdigest()}
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        draft.write_bytes(json.dumps(head).encode() + b"\n" + body)
-        draft.replace(path)
+        write_whole(path, json.dumps(head).encode() + b"\n" + body)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        draft.unlink(missing_ok=True)
     return len(keys), left_out
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from guardrail.checks.text.heavy.encoder import Encoder, State
 from guardrail.checks.text.heavy.settings import EncoderHead
+from guardrail.drafts import write_whole
 from guardrail.errors import CheckError, ConfigurationError, WeightsMismatch, WeightsMissing
 from guardrail.paths import home
 
@@ -73,14 +73,9 @@ class Head:
             "scores": np.array(self.scores, np.float64),
         }
         content = save(tensors, metadata=_about(encoder))
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                draft.write_bytes(content)
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
+            write_whole(path, content)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from None
         return hashlib.sha256(content).hexdigest()
