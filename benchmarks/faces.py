@@ -330,7 +330,7 @@ def cost(backend: Any) -> dict[str, Any]:
         "512: detection": cpu_ms(lambda: detect(portrait)),
         "512 without a face: detection": cpu_ms(lambda: detect(np.ascontiguousarray(gravel[:512, :512]))),
         "512: quality": cpu_ms(lambda: face_quality(portrait, face)),
-        "512: realness": cpu_ms(lambda: judge_face(portrait, face.box)),
+        "512: realness": cpu_ms(lambda: judge_face(portrait, face.box, None, face.landmarks)),
         "2048 enlarged: detection": cpu_ms(lambda: detect(enlarged), 3),
         "2048 all detail: detection": cpu_ms(lambda: detect(detailed), 3),
     }

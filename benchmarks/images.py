@@ -129,7 +129,7 @@ def realness(check: FaceCheck, folder: Path) -> dict[str, Any]:
         for r in rows(folder, name):
             image = pixels(folder / name / r["file"])
             for face in check.detector.detect(image):
-                verdicts.append(judge_face(image, face.box))
+                verdicts.append(judge_face(image, face.box, None, face.landmarks))
                 x, y, w, h = (max(0, int(v)) for v in face.box)
                 crop = image[y : y + h, x : x + w]
                 if min(crop.shape[:2]) >= 24:

@@ -5,10 +5,19 @@ python docs/make_pipelines_covered.py
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from guardrail.pipelines.parameters import GUARDED_AS, OUT_OF_SCOPE, Holds, held_by, names_of
-from guardrail.pipelines.parameters_survey import Survey, survey
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from guardrail.pipelines.parameters import (
+    GUARDED_AS,
+    OUT_OF_SCOPE,
+    Holds,
+    held_by,
+    names_of,
+)
+from tests.pipelines.survey import Survey, survey
 
 PAGE = Path(__file__).parent / "pipelines-covered.md"
 SHOWN = 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class Arguments:
     """
 
     def __init__(self, call: Any, pipe: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        signature = inspect.signature(call)
+        signature = _signature(call)
         names = list(signature.parameters)
         bound = signature.bind(pipe, *args, **kwargs)
         self.signature = signature
@@ -159,6 +160,11 @@ def _own(name: str, value: Any) -> Iterator[Leaf]:
         yield Leaf((name,), Kind.TOKEN_IDS, value)
     elif holds is Holds.AUDIO and isinstance(value, str | bytes):
         yield Leaf((name,), Kind.AUDIO, value)
+
+
+@functools.lru_cache(maxsize=256)
+def _signature(call: Any) -> inspect.Signature:
+    return inspect.signature(call)
 
 
 def _walk(path: Path, name: str, value: Any, depth: int, above: frozenset[int]) -> Iterator[Leaf]:

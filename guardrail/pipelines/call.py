@@ -16,7 +16,7 @@ from guardrail.guard.session import Session
 from guardrail.media import ImageInput
 from guardrail.pipelines import hints
 from guardrail.pipelines.arguments import Arguments
-from guardrail.pipelines.evidence import Evidence, origin_of
+from guardrail.pipelines.evidence import Judged, judge_call
 from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.kinds import Kind
 from guardrail.pipelines.latents import decode_latents
@@ -26,7 +26,6 @@ from guardrail.pipelines.provenance import Origin, ledger_of
 from guardrail.pipelines.release import Release
 from guardrail.pipelines.steps import GuardStop, PreviewSettings, Watch
 from guardrail.pipelines.steps.settling import settle
-from guardrail.signals import Stage
 
 __all__ = ["GuardedCall", "OnBlock", "last_decisions", "note_decisions"]
 
@@ -59,12 +58,10 @@ class GuardedCall:
     pipe: Any
     call: Callable[..., Any]
     on_block: OnBlock
-    previews: PreviewSettings = field(default_factory=PreviewSettings)
+    previews: PreviewSettings = field(default_factory=lambda: PreviewSettings(()))
     standing: Origin | None = None
     swapped: Sequence[Coverage] = ()
-    arguments: Arguments = field(init=False)
-    inputs: CallInputs = field(init=False)
-    session: Session = field(init=False)
+    judged: Judged = field(init=False)
     watch: Watch | None = field(init=False, default=None)
 
     def __call__(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -74,21 +71,9 @@ class GuardedCall:
             Blocked: with ``on_block="raise"``, if anything is blocked; nothing is generated if it was the input.
             TypeError: as calling the pipeline would.
         """
-        self.arguments = Arguments(self.call, self.pipe, args, kwargs)
-        self.inputs = CallInputs.of(self.arguments, type(self.pipe).__name__, self.guard.limits)
-        evidence = Evidence.of(
-            self.guard, self.pipe, self.arguments, self.inputs, standing=self.standing, swapped=self.swapped
+        self.judged = judge_call(
+            self.guard, self.pipe, self.call, args, kwargs, standing=self.standing, swapped=self.swapped
         )
-        self.session = self.guard.session()
-        self.session.open(evidence.requests(self.inputs.requests(self.guard.current_context())))
-        for index, error in self.inputs.faults:
-            for item in self.items if index is None else [self.items[index]]:
-                if not item.blocked:
-                    self.session.refuse(item, error, Stage.REFERENCE)
-        for item in self.items:
-            item.coverage += [*self.inputs.coverage(), *evidence.coverage()]
-        self.session.judge_inputs()
-        evidence.settle(self.items)
         blocked = [i for i, item in enumerate(self.items) if item.blocked]
         if blocked and self.on_block == "raise":
             self._refuse(self.items)
@@ -103,6 +88,18 @@ class GuardedCall:
                 self._refuse(self.items)
             return self._nothing()
         return self._release(result)
+
+    @property
+    def arguments(self) -> Arguments:
+        return self.judged.arguments
+
+    @property
+    def inputs(self) -> CallInputs:
+        return self.judged.inputs
+
+    @property
+    def session(self) -> Session:
+        return self.judged.session
 
     @property
     def items(self) -> list[Item]:
@@ -211,7 +208,7 @@ class GuardedCall:
                 self._hide(result, index)
             elif result.form == "latent" and all(u.kind == Kind.LATENT for u in self.inputs.unverified):
                 # Under the same guard they are known from now on, as what they were made from.
-                origin = origin_of(self.items[self._owner(index, len(result))])
+                origin = self.judged.origins[self._owner(index, len(result))]
                 ledger_of(self.guard).add(result.media[index], [origin] * len(result.media[index]))
         verdicts = Decisions(decisions)
         note_decisions(verdicts)

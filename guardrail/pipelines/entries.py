@@ -17,11 +17,8 @@ from guardrail.errors import Blocked, ConfigurationError
 from guardrail.guard import Guard
 from guardrail.guard.item import Item
 from guardrail.media import Request, TextInput
-from guardrail.pipelines.arguments import Arguments
-from guardrail.pipelines.evidence import Evidence, origin_of
-from guardrail.pipelines.inputs import CallInputs
+from guardrail.pipelines.evidence import judge_call, origin_of
 from guardrail.pipelines.provenance import Origin, ledger_of, register
-from guardrail.signals import Stage
 
 __all__ = ["CALLS", "ENTRIES", "PLUMBING", "PRIORS", "encode_text", "judged_entry"]
 
@@ -71,9 +68,8 @@ def judged_entry(
     args: Sequence[Any],
     kwargs: dict[str, Any],
     *,
-    standing: Origin | None = None,
     swapped: Sequence[Coverage] = (),
-) -> tuple[Any, list[Origin], Decisions]:
+) -> tuple[Any, Sequence[Origin], Decisions]:
     """Run a method of a pipeline on what it is given, if all of that is allowed.
 
     Args:
@@ -86,26 +82,14 @@ def judged_entry(
         Blocked: anything that goes in is blocked; the method did not run.
         TypeError: as calling the method would.
     """
-    arguments = Arguments(function, pipe, args, kwargs)
-    inputs = CallInputs.of(arguments, type(pipe).__name__, guard.limits)
-    evidence = Evidence.of(guard, pipe, arguments, inputs, standing=standing, swapped=swapped)
-    session = guard.session()
-    session.open(evidence.requests(inputs.requests(guard.current_context())))
-    for index, error in inputs.faults:
-        for item in session.items if index is None else [session.items[index]]:
-            if not item.blocked:
-                session.refuse(item, error, Stage.REFERENCE)
-    for item in session.items:
-        item.coverage += [*inputs.coverage(), *evidence.coverage()]
-    session.judge_inputs()
-    origins = [origin_of(item) for item in session.items]
-    evidence.settle(session.items)
-    decisions = _closed(session, session.items)
-    result = function(pipe, **inputs.altered(session.items).values)
+    judged = judge_call(guard, pipe, function, args, kwargs, swapped=swapped)
+    items = judged.session.items
+    decisions = _closed(judged.session, items)
+    result = function(pipe, **judged.inputs.altered(items).values)
     # What was made from something unread is as unread as that.
-    if not inputs.unverified:
-        register(ledger_of(guard), function, result, origins)
-    return result, origins, decisions
+    if not judged.inputs.unverified:
+        register(ledger_of(guard), function, result, judged.origins)
+    return result, judged.origins, decisions
 
 
 def _closed(session: Any, items: Sequence[Item]) -> Decisions:

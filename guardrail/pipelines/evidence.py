@@ -7,7 +7,7 @@ texts and pictures can be altered: what a policy would change in them is refused
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from guardrail.decision import Action, Coverage, Reason
 from guardrail.errors import InputError, UnsupportedInput
 from guardrail.guard import Guard
 from guardrail.guard.item import Item
+from guardrail.guard.session import Session
 from guardrail.media import ImageInput, Request, Role, TextInput
 from guardrail.pipelines.adapters import Adapter, adapters_of, used_tokens
 from guardrail.pipelines.arguments import Arguments, Leaf
@@ -25,7 +26,7 @@ from guardrail.pipelines.placeholders import output_size
 from guardrail.pipelines.provenance import Origin, ledger_of
 from guardrail.signals import MOST_ITEMS, SignalValue, Stage
 
-__all__ = ["Evidence", "origin_of", "stricter"]
+__all__ = ["Evidence", "Judged", "judge_call", "origin_of", "stricter"]
 
 _OPAQUE = frozenset({Kind.TEXT_EMBEDDING, Kind.IMAGE_EMBEDDING, Kind.LATENT, Kind.CONDITION_LATENT})
 _LATENTS = frozenset({Kind.LATENT, Kind.CONDITION_LATENT})
@@ -65,7 +66,7 @@ class Evidence:
         """
         self = cls(guard, adapters=adapters_of(pipe), notes=list(swapped))
         known: set[str] = set()
-        for leaf in arguments.leaves():
+        for leaf in inputs.leaves:
             if leaf.kind in _OPAQUE and self._recall(leaf, arguments, inputs.count):
                 known.add(leaf.where)
             elif leaf.kind in _LATENTS:
@@ -172,6 +173,57 @@ class Evidence:
                 if owner in (None, index):
                     # As in one call: later stages know what was asked for before it was toned down.
                     item.signals.update(stricter(item.signals, origin.signals))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What goes into a call, after its prompt and reference stages.
+
+    Args:
+        origins: for each item what was made of it is known by later, with what was recalled from embeddings.
+    """
+
+    arguments: Arguments
+    inputs: CallInputs
+    session: Session
+    origins: tuple[Origin, ...]
+
+
+def judge_call(
+    guard: Guard,
+    pipe: Any,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    *,
+    standing: Origin | None = None,
+    swapped: Sequence[Coverage] = (),
+) -> Judged:
+    """Judge everything that a method of a pipeline is given. Nothing runs, and nothing is on record yet.
+
+    Args:
+        function: the method, unbound.
+        standing, swapped: as for `Evidence.of`.
+
+    Raises:
+        TypeError: as calling the method would.
+    """
+    arguments = Arguments(function, pipe, args, kwargs)
+    inputs = CallInputs.of(arguments, type(pipe).__name__, guard.limits)
+    evidence = Evidence.of(guard, pipe, arguments, inputs, standing=standing, swapped=swapped)
+    session = guard.session()
+    session.open(evidence.requests(inputs.requests(guard.current_context())))
+    for index, error in inputs.faults:
+        for item in session.items if index is None else [session.items[index]]:
+            if not item.blocked:
+                session.refuse(item, error, Stage.REFERENCE)
+    for item in session.items:
+        item.coverage += [*inputs.coverage(), *evidence.coverage()]
+    session.judge_inputs()
+    # Before what was recalled is taken out of the requests again.
+    origins = tuple(origin_of(item) for item in session.items)
+    evidence.settle(session.items)
+    return Judged(arguments, inputs, session, origins)
 
 
 def origin_of(item: Item) -> Origin:

@@ -74,6 +74,7 @@ class CallInputs:
 
     Attributes:
         count: number of prompts (items).
+        leaves: every value of the call, as it came in.
         faults: item index (or ``None`` for all) and why an input cannot be read.
     """
 
@@ -81,6 +82,7 @@ class CallInputs:
     pipeline: str
     limits: Limits
     count: int = 1
+    leaves: tuple[Leaf, ...] = ()
     texts: list[_Text] = field(default_factory=list)
     pictures: list[_Picture] = field(default_factory=list)
     unverified: list[Unverified] = field(default_factory=list)
@@ -90,9 +92,9 @@ class CallInputs:
     def of(cls, arguments: Arguments, pipeline: str, limits: Limits) -> CallInputs:
         """Read the arguments of a call of the class named `pipeline`."""
         self = cls(arguments, pipeline, limits)
-        leaves = list(arguments.leaves())
-        self.count = _count(arguments, leaves)
-        for leaf in leaves:
+        self.leaves = tuple(arguments.leaves())
+        self.count = _count(arguments, self.leaves)
+        for leaf in self.leaves:
             self._take(leaf)
         return self
 

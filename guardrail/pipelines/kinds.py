@@ -69,6 +69,8 @@ _MESSAGE_WORDS = frozenset(
 )
 # A word for the program, e.g. ``pil``, ``cuda:0``, ``latents``: no blank, at most this long.
 _WORD = re.compile(r"[\w.:+/#-]{1,32}", re.ASCII)
+# `encode_prompt` is told where to work, which no call is: the words of torch for it, no others.
+_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|hpu|npu)(:\d{1,3})?")
 _AUDIO = re.compile(r"audio|sound|voice|waveform|mel$")
 _TOKENS = re.compile(r"(input|token|prior_token|prompt)_?(image_)?ids|input_tokens|token_ids")
 _ATTENTION = re.compile(r"attention_mask|prompt_embeds_mask|embeds_mask|_attn_mask|padding_mask_")
@@ -143,6 +145,8 @@ def _string_kind(name: str, value: str, *, inner: bool) -> Kind:
     if not inner and holds in (Holds.SETTING, Holds.CALLBACK) and _WORD.fullmatch(value):
         return Kind.PLAIN
     if inner and name in _MESSAGE_KEYS and value in _MESSAGE_WORDS:
+        return Kind.PLAIN
+    if not inner and name == "device" and _DEVICE.fullmatch(value):
         return Kind.PLAIN
     return Kind.TEXT
 

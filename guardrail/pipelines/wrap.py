@@ -124,7 +124,9 @@ def _make(pipe: Any, policy: Any, guard: Guard | None, on_block: OnBlock, option
     if on_block not in get_args(OnBlock):
         raise ConfigurationError(f"on_block is one of {', '.join(get_args(OnBlock))}, not {on_block!r}")
     kept = {"policy": policy, "guard": guard, **options}
-    previews = PreviewSettings.of(options.pop("previews", "auto"), options.pop("preview_decoder", None))
+    decoder = options.pop("preview_decoder", None)
+    # Only where they are asked for: how well they foretell the verdict on the picture is not measured yet.
+    previews = PreviewSettings.of(options.pop("previews", "auto" if decoder is not None else False), decoder)
     if guard is not None and options:
         raise ConfigurationError("give either a guard or the options to make one, not both")
     if previews.required and (cause := unproved(pipe)):

@@ -237,6 +237,15 @@ def test_latents_from_one_pipeline_are_known_to_another_under_the_same_guard(mak
     assert other(**call_arguments("img2img", image=latents)).guardrail[0].rules == ("raw",)
 
 
+def test_latents_made_of_known_embeddings_are_known_by_the_text(make_guard: Any) -> None:
+    """The text is in no argument of the call that made them: it goes along all the same."""
+    base = guardrail.wrap(BUILDERS["text2img"](), guard=make_guard(RULES))
+    positive, negative = base.encode_prompt("a fox", "cpu", 1, True, negative_prompt="blurry")
+    latents = base(prompt_embeds=positive, negative_prompt_embeds=negative, **SIZE, output_type="latent").images
+    (origin,) = ledger_of(base.guard).find(latents) or ()
+    assert {(t.text, t.negative) for t in origin.texts} == {("a fox", False), ("blurry", True)}
+
+
 # ---- the ledger
 
 

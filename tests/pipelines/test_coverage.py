@@ -15,7 +15,7 @@ from guardrail.media import Limits
 from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.parameters import GUARDED_AS, OUT_OF_SCOPE, Holds, held_by, names_of
-from guardrail.pipelines.parameters_survey import survey
+from tests.pipelines.survey import survey
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 255, (16, 16, 3), dtype=np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from guardrail.pipelines.parameters_survey import survey
+from tests.pipelines.survey import survey
 from tests.pipelines.test_coverage import PIXELS, SENTINELS, read, stand_in
 
 ROOT = Path(__file__).parent.parent.parent

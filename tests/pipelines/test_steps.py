@@ -242,7 +242,7 @@ def test_latents_that_say_nothing_of_colours(scripted: Any) -> None:
     """The tiny autoencoder has random weights: no linear map fits, and that is said instead of guessed."""
     pipe = BUILDERS["text2img"]()
     guard, seen = scripted(lambda image: 0.9)
-    out = guardrail.wrap(pipe, guard=guard)(**arguments("text2img"))
+    out = guardrail.wrap(pipe, guard=guard, previews="auto")(**arguments("text2img"))
     assert not out.guardrail[0].blocked
     assert not seen
     assert any("say little of colours" in c.detail for c in out.guardrail[0].coverage)
@@ -277,14 +277,15 @@ def test_what_cannot_be_previewed_is_refused_when_asked_for(scripted: Any) -> No
     with pytest.raises(guardrail.GuardrailError, match="preview_decoder"):
         guardrail.wrap(pipe, guard=guard, preview_decoder="taesd")
     # Not asked for: done without, and named.
-    out = guardrail.wrap(pipe, guard=guard)(**arguments("text2img"))
+    out = guardrail.wrap(pipe, guard=guard, previews="auto")(**arguments("text2img"))
     assert any("IPNDMScheduler" in c.detail for c in out.guardrail[0].coverage)
     assert not seen
 
 
-def test_no_previews_when_switched_off(scripted: Any) -> None:
+@pytest.mark.parametrize("options", [{}, {"previews": False}, {"previews": False, "preview_decoder": "vae"}])
+def test_no_previews_where_nobody_asked_for_them(options: dict[str, Any], scripted: Any) -> None:
     guard, seen = scripted(lambda image: 0.9)
-    out = guardrail.wrap(BUILDERS["text2img"](), guard=guard, previews=False)(**arguments("text2img"))
+    out = guardrail.wrap(BUILDERS["text2img"](), guard=guard, **options)(**arguments("text2img"))
     assert not out.guardrail[0].blocked
     assert not out.guardrail[0].coverage or all(c.what != "preview" for c in out.guardrail[0].coverage)
     assert not seen

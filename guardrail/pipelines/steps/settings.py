@@ -37,7 +37,7 @@ class PreviewSettings:
     required: bool = False
 
     @classmethod
-    def of(cls, previews: Any = "auto", decoder: Any = None) -> PreviewSettings:
+    def of(cls, previews: Any, decoder: Any = None) -> PreviewSettings:
         """From the options ``previews=`` and ``preview_decoder=`` of `guardrail.wrap`.
 
         Args:

@@ -23,6 +23,7 @@ from guardrail.pipelines.steps.hosts import Host, hosts, makes_pixels
 from guardrail.pipelines.steps.settings import PreviewSettings
 from guardrail.pipelines.steps.tap import step_arguments, tapped
 from guardrail.pipelines.steps.x0 import predicted_x0, proved
+from guardrail.signals import Score
 
 POLICY_LIMIT_S = 1.0
 
@@ -229,7 +230,7 @@ def could_block(session: Session, item: Item) -> bool:
         for spec in check.gives:
             if spec.stage is Stage.STEP:
                 # Other kinds than scores have no worst value: then a preview is made.
-                worst[spec.name] = 1.0 if type(spec.kind).__name__ == "Score" else None
+                worst[spec.name] = 1.0 if isinstance(spec.kind, Score) else None
     if not worst:
         return False
     if None in worst.values():
