@@ -121,7 +121,8 @@ def test_the_survey_reads_what_the_classes_have() -> None:
     compared = 0
     for name, names in survey().pipelines.items():
         kind = getattr(diffusers, name, None)
-        if kind is None or not hasattr(kind, "__mro__"):
+        # Some need packages that are not here: in their place stands an object that says which.
+        if kind is None or not hasattr(kind, "__mro__") or type(kind).__name__ == "DummyObject":
             continue
         parameters = list(inspect.signature(kind.__call__).parameters.values())[1:]
         assert tuple(("**" if p.kind is p.VAR_KEYWORD else "") + p.name for p in parameters) == names, name
