@@ -16,7 +16,7 @@ decision := three.answer(manifest, outcome)
 
 sexual := {"leaning": 0.25, "suggestive": 0.40, "explicit": 0.70}
 
-nudity := {"partial": 0.35, "explicit": 0.65}
+nudity := {"trace": 0.25, "partial": 0.35, "explicit": 0.65}
 
 real := {"likely": 0.50}
 
@@ -86,6 +86,12 @@ outcome["face-without-consent"] := three.some_item("reference.faces", [
 # ---- What comes out
 
 outcome["output-nudity"] := three.at_least("output.nudity", nudity.partial)
+
+outcome["adapter-nudity"] := three.all_of([
+	three.some_item("request.adapters", [["kind", "in", ["lora", "textual-inversion"]]]),
+	three.some_item("output.faces", [["real", ">=", real.likely]]),
+	three.at_least("output.nudity", nudity.trace),
+])
 
 outcome["unmarkable-output"] := three.equals("output.markable", "none")
 
@@ -186,6 +192,13 @@ manifest := {
 			"reads": ["output.nudity"],
 			"then": [{"regenerate": {"max": 2}}, {"blur": {"target": "nudity"}}],
 			"message": "toned-down",
+		},
+		"adapter-nudity": {
+			"severity": "high",
+			"at": ["output"],
+			"reads": ["request.adapters", "output.faces", "output.nudity"],
+			"then": ["block"],
+			"message": "no-real-people",
 		},
 		"unmarkable-output": {
 			"severity": "high",

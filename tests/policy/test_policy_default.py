@@ -38,7 +38,7 @@ def test_it_is_what_was_agreed(policy: Policy) -> None:
     assert [r.id for r in policy.rules if r.locked] == locked
     assert policy.thresholds == {
         "sexual": {"leaning": 0.25, "suggestive": 0.4, "explicit": 0.7},
-        "nudity": {"partial": 0.35, "explicit": 0.65},
+        "nudity": {"trace": 0.25, "partial": 0.35, "explicit": 0.65},
         "real": {"likely": 0.5},
         "minor": {"possible": 0.2},
         "match": {"person": 0.5},
