@@ -17,11 +17,14 @@ from guardrail.actions.redact import STRENGTHS, targets
 from guardrail.decision import Action, ActionSpec, Alteration, Coverage, EffectiveCheck, Reason, Stage, Verdict
 from guardrail.errors import ActionError, CheckError, GalleryError
 from guardrail.guard.attribution import attributed
+from guardrail.guard.frames.first_look import FirstLook
+from guardrail.guard.frames.following import between
 from guardrail.guard.item import Item
 from guardrail.guard.runner import Runner, StageFindings
 from guardrail.media import ImageInput, Region, Request, Span
 from guardrail.media.types import Frame
 from guardrail.policy import PolicyEngine
+from guardrail.signals import SignalValue
 
 __all__ = ["Judge"]
 
@@ -46,13 +49,34 @@ class Judge:
         self.runner = runner
         self.actions = actions
         self._effective = {c.name: c.effective() for c in runner.checks}
+        self._first = FirstLook.of(engine)
 
     # ---- a stage
 
     def stage(self, items: Sequence[Item], stage: Stage) -> list[tuple[Verdict, StageFindings]]:
         """Run the checks of `stage` for all items and note what the policy says. Alters nothing yet."""
+        if any(self._by_sample(item, stage) for item in items):
+            return [self._looked(item, stage) for item in items]
         findings = self.runner.run([i.current for i in items], stage, [i.signals for i in items])
         return [(self._evaluate(item, found, stage), found) for item, found in zip(items, findings, strict=True)]
+
+    def _by_sample(self, item: Item, stage: Stage) -> bool:
+        """Whether the policy lets a sample of the frames do, if nothing is in it."""
+        return item.action.rank < Action.ALTER.rank and self._first.samples(item.current, stage, item.signals)
+
+    def _looked(self, item: Item, stage: Stage) -> tuple[Verdict, StageFindings]:
+        if not self._by_sample(item, stage):
+            (judged,) = self.stage([item], stage)
+            return judged
+        probe = item.fork(item.image_index)
+        probe.ran.add(stage)
+
+        def ask(signals: Mapping[str, SignalValue]) -> Verdict:
+            return self._ask(probe, {**item.signals, **signals}, stage)
+
+        found, coverage = self._first.look(self.runner, item.current, stage, item.signals, ask)
+        item.coverage += coverage
+        return self._evaluate(item, found, stage), found
 
     def _evaluate(self, item: Item, found: StageFindings, stage: Stage) -> Verdict:
         item.signals.update(found.signals)
@@ -159,15 +183,16 @@ class Judge:
         stage: Stage,
         item: Item,
     ) -> tuple[Request, list[Alteration]]:
-        """Cover the targets, stronger each time, until it holds.
+        """Cover the targets, stronger each time, until it holds; in a video also between the frames that show them.
 
         Raises:
             ActionError: even the strongest redaction does not hold, or there is no way to tell.
         """
         target = str(spec.params.get("target", ""))
         chosen = targets(regions, target)
+        everywhere = [*regions, *between(regions, request, stage)]
         for strength in range(STRENGTHS):
-            planned = action.plan(PlanInput(request, stage, (), regions), spec.params, strength=strength)
+            planned = action.plan(PlanInput(request, stage, (), everywhere), spec.params, strength=strength)
             if not planned:
                 raise ActionError("what is to be covered could not be located")
             altered = _with_changes(request, planned, stage)

@@ -60,7 +60,8 @@ class Assembly:
                 )
             validate((spec for rule in policy.rules for spec in rule.then), known)
             settings = _with_terms(settings, policy.terms)
-        runner = Runner(build.build_checks(engine, settings, declared_checks()))
+        smoothing = policy.video.over or 0 if isinstance(policy, Policy) else 0
+        runner = Runner(build.build_checks(engine, settings, declared_checks()), smoothing=smoothing)
         return Parts(engine, Judge(engine, runner, known), self.recorder, self.keyring, self.marks, self.limits)
 
 

@@ -116,7 +116,7 @@ def _by(guard: Guard, image: ImageInput, method: str, target: str, floor: float)
     if not regions and asked:
         raise ActionError(f"{target} was found, but not where: a second opinion judges whole pictures")
     if not regions:
-        return Redaction(image.frames, (), 0, _closed(session, item))
+        return Redaction(tuple(image.frames), (), 0, _closed(session, item))
     # What was located is covered, also where a second opinion made the score so low that the rule does not fire.
     if not asked:
         verdict = replace(verdict, specs=(*verdict.specs, ActionSpec(method, {"target": target})))
@@ -127,7 +127,7 @@ def _by(guard: Guard, image: ImageInput, method: str, target: str, floor: float)
     done = [a for a in item.alterations if a.kind == method and a.status == "applied"]
     if not done:
         raise ActionError(f"{target} were found and not covered")
-    return Redaction(covered.frames, regions, _strength(done), _closed(session, item))
+    return Redaction(tuple(covered.frames), regions, _strength(done), _closed(session, item))
 
 
 def _require(item: Item) -> None:

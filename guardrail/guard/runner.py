@@ -1,28 +1,20 @@
-"""Running checks with time limits, so that a check that fails or hangs becomes a missing signal and nothing else.
-
-Native code cannot be killed from a thread: a call that does not come back keeps its thread, the thread is counted as
-hung, and its check answers "missing" at once after too many of those. Worker threads are daemons, so that a hung one
-does not keep the process alive.
-"""
+"""Running checks with time limits, so that a check that fails or hangs becomes a missing signal and nothing else."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from guardrail.checks.base import Check, Failure, Found, JointCheck, SignalValues
 from guardrail.errors import CheckError
+from guardrail.guard.frames.parts import Place, many_frames, one_frame, placed, places, put_together
+from guardrail.guard.pool import Job, Pool
 from guardrail.media import Region, Request, Span
 from guardrail.signals import MOST_ITEMS, SignalSpec, SignalValue, Stage
 
 __all__ = ["Runner", "StageFindings"]
-
-MOST_HUNG_CALLS = 4
-WORKERS_PER_CHECK = 2
 
 
 @dataclass(slots=True)
@@ -50,14 +42,16 @@ class Runner:
     Args:
         checks: ordered so that what a check needs comes before it.
         time_scale: factor on every check's own time limit (tests and slow machines).
+        smoothing: frames of a window over which scores of a video may be raised, 0 for none (`frames.smoothing`).
     """
 
-    def __init__(self, checks: Sequence[Check], *, time_scale: float = 1.0) -> None:
+    def __init__(self, checks: Sequence[Check], *, time_scale: float = 1.0, smoothing: int = 0) -> None:
         self.checks = tuple(checks)
         self._time_scale = time_scale
+        self._smoothing = smoothing
         # Once: asking a class whether it has a protocol's methods takes longer than some checks do.
         self._told = frozenset(c.name for c in checks if isinstance(c, JointCheck))
-        self._pools = {c.name: _Pool(c.name) for c in checks if not c.inline}
+        self._pools = {c.name: Pool(c.name) for c in checks if not c.inline}
 
     def run(
         self,
@@ -65,35 +59,102 @@ class Runner:
         stage: Stage,
         known: Sequence[Mapping[str, SignalValue]] | None = None,
     ) -> list[StageFindings]:
-        """Findings for each request. Requests without media at `stage` are not looked at.
+        """Findings for each request. Requests without media at `stage` are not looked at, long videos frame by frame.
 
         Args:
             known: the signals of earlier stages, one mapping a request, for checks that need them.
         """
         results = [StageFindings() for _ in requests]
+        told = known or [{} for _ in requests]
         with_media = [i for i, r in enumerate(requests) if r.media(stage)]
-        if not with_media:
-            return results
-        batch = [requests[i] for i in with_media]
-        waiting = [c for c in self.checks if stage in c.stages]
+        short = [i for i in with_media if not many_frames(requests[i], stage)]
+        checks = [c for c in self.checks if stage in c.stages]
+        if short:
+            before, into = [told[i] for i in short], [results[i] for i in short]
+            self._walk(checks, [requests[i] for i in short], stage, before, into)
+        for i in with_media:
+            if i not in short:
+                frames = self.look_at(requests[i], stage, told[i], places(requests[i], stage))
+                results[i] = self.complete(requests[i], stage, told[i], frames)
+        return results
+
+    def look_at(
+        self, request: Request, stage: Stage, known: Mapping[str, SignalValue], chosen: Sequence[Place]
+    ) -> list[StageFindings]:
+        """Findings for some frames of one request, each by itself; regions are those of the whole request.
+
+        A check that failed at one frame is not asked about the others: its signals are missing whatever they say.
+        Checks that need the request as a whole are left out.
+        """
+        checks = [c for c in self.checks if stage in c.stages and c.name not in self._told]
+        found: list[StageFindings] = []
+        for place in chosen:
+            one = StageFindings()
+            self._walk(checks, [one_frame(request, stage, place)], stage, [known], [one])
+            one.regions = placed(one.regions, place)
+            checks = [c for c in checks if c.name not in one.failures]
+            found.append(one)
+        return found
+
+    def complete(
+        self,
+        request: Request,
+        stage: Stage,
+        known: Mapping[str, SignalValue],
+        frames: Sequence[StageFindings],
+    ) -> StageFindings:
+        """What all frames that were looked at amount to, with the checks that need the request as a whole."""
+        checks = [c for c in self.checks if stage in c.stages]
+        result = self._joined([c for c in checks if c.name not in self._told], stage, frames)
+        self._walk([c for c in checks if c.name in self._told], [request], stage, [known], [result])
+        return result
+
+    def _joined(self, checks: Sequence[Check], stage: Stage, frames: Sequence[StageFindings]) -> StageFindings:
+        joined = StageFindings()
+        for one in frames:
+            joined.regions += one.regions
+            joined.spans += [s for s in one.spans if s not in joined.spans]
+            for name, cause in one.failures.items():
+                joined.failures.setdefault(name, cause)
+            for name, ms in one.timings_ms.items():
+                joined.timings_ms[name] = joined.timings_ms.get(name, 0.0) + ms
+        joined.ran = [c.name for c in checks if all(c.name in one.ran for one in frames)]
+        for check in checks:
+            for spec in check.gives:
+                if spec.stage is stage and spec.name not in joined.signals:
+                    values = [one.signals.get(spec.name) for one in frames]
+                    value = put_together(values, over=self._smoothing)
+                    if value is None and None not in values:
+                        joined.failures.setdefault(check.name, f"gave more {spec.name} than can be named")
+                    joined.signals[spec.name] = value
+        return joined
+
+    def _walk(
+        self,
+        checks: Sequence[Check],
+        batch: Sequence[Request],
+        stage: Stage,
+        known: Sequence[Mapping[str, SignalValue]],
+        results: Sequence[StageFindings],
+    ) -> None:
+        """Run checks in the order of their needs; what they find is added to `results`, one for each of `batch`."""
+        waiting = list(checks)
         while waiting:
             later = {s.name for c in waiting for s in c.gives}
             level = [c for c in waiting if not any(n in later for n in c.needs)] or waiting
             waiting = [c for c in waiting if c not in level]
             found = [
-                Found({**(known[i] if known else {}), **results[i].signals}, tuple(results[i].regions))
-                for i in with_media
+                Found({**before, **now.signals}, tuple(now.regions)) for before, now in zip(known, results, strict=True)
             ]
             for check, answers, ms in self._level(level, batch, stage, found):
-                for i, answer in zip(with_media, answers, strict=True):
-                    _merge(results[i], check, stage, answer, ms)
-        return results
+                for result, answer in zip(results, answers, strict=True):
+                    _merge(result, check, stage, answer, ms)
 
     def _level(
         self, checks: Sequence[Check], batch: Sequence[Request], stage: Stage, found: Sequence[Found]
     ) -> list[tuple[Check, Sequence[SignalValues | Failure], float]]:
         """Run checks that do not need each other, those in native code side by side."""
-        started: list[tuple[Check, _Job]] = []
+        started: list[tuple[Check, Job]] = []
         for check in checks:
             if not check.inline:
                 work = partial(self._answers, check, batch, stage, found)
@@ -180,87 +241,3 @@ def _stricter(spec: SignalSpec, a: SignalValue, b: SignalValue) -> SignalValue:
     if isinstance(a, bool | float | int) and isinstance(b, bool | float | int):
         return max(a, b)
     return None
-
-
-class _Job:
-    """One call on a worker thread."""
-
-    def __init__(self, work: Callable[[], Sequence[SignalValues | Failure]] | None, cause: str = "") -> None:
-        self.work = work
-        self.cause = cause
-        self.milliseconds = 0.0
-        self._abandoned = threading.Event()
-        self._result: Sequence[SignalValues | Failure] | None = None
-        self._finished = threading.Event()
-        self._pool: _Pool | None = None
-
-    def run(self) -> None:
-        assert self.work is not None
-        begin = time.perf_counter()
-        try:
-            self._result = self.work()
-        except BaseException as error:  # noqa: BLE001 - a panic in native code must not take the worker with it
-            self.cause = type(error).__name__
-        self.milliseconds = (time.perf_counter() - begin) * 1e3
-        self._finished.set()
-
-    def given_up(self) -> bool:
-        """Whether the caller does not wait any more."""
-        return self._abandoned.is_set()
-
-    def wait(self, seconds: float) -> Sequence[SignalValues | Failure] | None:
-        if self.work is None:
-            return None
-        if self._finished.wait(seconds):
-            return self._result
-        self.cause = f"timed out after {seconds:g} s"
-        self.milliseconds = seconds * 1e3
-        self._abandoned.set()
-        if self._pool is not None:
-            self._pool.lost_one()
-        return None
-
-
-class _Pool:
-    """A few daemon threads for one check. Threads that hang are replaced, up to a limit."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._threads = 0
-        self._hung = 0
-
-    def submit(self, work: Callable[[], Sequence[SignalValues | Failure]]) -> _Job:
-        with self._lock:
-            if self._hung >= MOST_HUNG_CALLS:
-                return _Job(None, f"out of service: {self._hung} calls hang")
-            if self._threads < WORKERS_PER_CHECK:
-                self._threads += 1
-                threading.Thread(target=self._work, name=f"guardrail-{self._name}", daemon=True).start()
-        job = _Job(work)
-        job._pool = self
-        self._jobs.put(job)
-        return job
-
-    def lost_one(self) -> None:
-        """A caller gave up on a job: its thread may never come back, so another one may start."""
-        with self._lock:
-            self._hung += 1
-            self._threads -= 1
-
-    def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job.given_up():
-                # It waited longer than its caller did. Its place was given away: give it back.
-                with self._lock:
-                    self._hung -= 1
-                    self._threads += 1
-                continue
-            job.run()
-            if job.given_up():
-                # It came back after all; a replacement may be running, so this thread ends.
-                with self._lock:
-                    self._hung -= 1
-                return

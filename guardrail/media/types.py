@@ -94,11 +94,12 @@ class ImageInput:
 
     Args:
         frames: each (H, W, 3) or (H, W, 4), uint8; one for a still image, and one more for each other way in which its
-            values can be read (grey of 16 bits, floats over 1).
+            values can be read (grey of 16 bits, floats over 1). Those of a video may be read anew whenever one is
+            asked for.
         file_sha256: of the file that it was decoded from; empty where it came as pixels.
     """
 
-    frames: tuple[Frame, ...] = field(repr=False)
+    frames: Sequence[Frame] = field(repr=False)
     argument: str = "image"
     index: int = 0
     role: Role = Role.REFERENCE

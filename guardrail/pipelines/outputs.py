@@ -1,25 +1,31 @@
 """What a pipeline returns: finding the pictures in it, looking at them as 8-bit frames, and putting others in place.
 
 PIL images (videos: lists of them), numpy arrays (B, H, W, 3) or (B, T, H, W, 3) and tensors (B, 3, H, W),
-(B, T, 3, H, W) or (B, 3, T, H, W), both floats in 0..1. Everything keeps its type, dtype, device and place. Every frame
-of a video is looked at.
+(B, T, 3, H, W) or (B, 3, T, H, W), both floats in 0..1. Everything keeps its type, dtype, device and place.
+
+Frames are read one at a time, when they are looked at: a video of floats is never there a second time as a whole, but
+once, as the copy that altered and marked frames are written into.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from guardrail.decision import Coverage
 from guardrail.errors import UnsupportedInput
 from guardrail.media import ImageInput, Role
 from guardrail.media.arrays import is_array, is_pil, is_tensor, to_numpy
 from guardrail.media.types import Frame
+from guardrail.pipelines.beside import Beside, returned_in_tuples
 
 __all__ = ["MEDIA_FIELDS", "Result"]
 
@@ -36,21 +42,38 @@ class Result:
         field: name of the attribute, or index in the tuple, that holds the pictures.
         media: the pictures, one entry per output.
         form: how they are given.
+        beside: what else is in it, ``None`` where another room sees to that.
     """
 
-    value: Any
+    value: Any = dataclasses.field(repr=False)
     field: str | int
-    media: list[Any]
+    media: list[Any] = dataclasses.field(repr=False)
     form: Form
-    batched: Any = None
+    batched: Any = dataclasses.field(default=None, repr=False)
+    beside: Beside | None = dataclasses.field(default=None, repr=False)
+    _copy: Any = dataclasses.field(default=None, repr=False)
+    _owned: set[int] = dataclasses.field(default_factory=set)
+    _others: set[int] = dataclasses.field(default_factory=set)
 
     @classmethod
-    def open(cls, value: Any, *, latent: bool) -> Result:
+    def open(cls, value: Any, *, latent: bool, call: Any = None, alone: bool = False) -> Result:
         """Open a return value.
 
+        Args:
+            latent: latents were asked for.
+            call: the function that returned it, to tell from its source what stands where in a tuple.
+            alone: whoever opens it looks at what stands beside the pictures itself.
+
         Raises:
-            UnsupportedInput: no pictures or videos are in it.
+            UnsupportedInput: no pictures or videos are in it, or latents in a list.
         """
+        self = cls._open(value, latent=latent)
+        if not alone:
+            self.beside = Beside(value, self.field, returned_in_tuples(call) if call is not None else {})
+        return self
+
+    @classmethod
+    def _open(cls, value: Any, *, latent: bool) -> Result:
         field, media = _find(value)
         media = list(media) if isinstance(media, tuple) else media
         # Pipelines without latents ignore the wish for them and give pictures: numpy is never a latent.
@@ -62,6 +85,8 @@ class Result:
             )
         if isinstance(media, list) and media and _is_picture_list(media):
             return cls(value, field, list(media), "pil")
+        if latent and isinstance(media, list) and any(is_tensor(m) for m in media):
+            raise UnsupportedInput(f"{type(value).__name__} holds a list of latents, which cannot be told apart")
         if isinstance(media, list) and media and all(is_array(m) for m in media):
             return cls(value, field, list(media), "tensor" if is_tensor(media[0]) else "array")
         raise UnsupportedInput(f"{type(value).__name__} holds {type(media).__name__}, which is no picture or video")
@@ -69,21 +94,42 @@ class Result:
     def __len__(self) -> int:
         return len(self.media)
 
-    def frames(self, index: int) -> tuple[NDArray[Any], ...]:
-        """The native pixels of one output, channels last: uint8 for PIL, floats in 0..1 otherwise."""
+    def frames(self, index: int) -> Sequence[NDArray[Any]]:
+        """The native pixels of one output, channels last: uint8 for PIL, floats in 0..1 otherwise. Read on demand.
+
+        Raises:
+            UnsupportedInput: a tensor or an array whose shape is none of a picture or a video.
+        """
         one = self.media[index]
         if self.form == "pil":
-            return tuple(np.asarray(p.convert("RGB")) for p in (one if isinstance(one, list | tuple) else [one]))
-        pixels = to_numpy(one)
-        if pixels.ndim == 3:
-            pixels = pixels[None]
-        if self.form == "tensor":
-            pixels = np.moveaxis(pixels, _channel_axis(pixels.shape), -1)
-        return tuple(pixels)
+            return OnDemand(one if isinstance(one, list | tuple) else [one], _pil_pixels)
+        by_frame, axis = _by_frame(one)
+        return OnDemand(by_frame, partial(_channels_last, axis=axis))
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of one output. No pixels are read of PIL images.
+
+        Raises:
+            UnsupportedInput: a tensor or an array whose shape is none of a picture or a video.
+        """
+        one = self.media[index]
+        if self.form == "pil":
+            width, height = (one[0] if isinstance(one, list | tuple) else one).size
+            return int(height), int(width)
+        height, width = self.frames(index)[0].shape[:2]
+        return int(height), int(width)
 
     def image(self, index: int) -> ImageInput:
-        """One output as the checks see it."""
-        return ImageInput(tuple(eight_bits(f) for f in self.frames(index)), "output", index, Role.OUTPUT)
+        """One output as the checks see it.
+
+        Raises:
+            UnsupportedInput: it is no picture or video, or has pixels that are not numbers.
+        """
+        frames = self.frames(index)
+        if self.form != "pil":
+            for frame in frames:
+                require_finite(frame)
+        return ImageInput(OnDemand(frames, eight_bits), "output", index, Role.OUTPUT)
 
     def sha256(self, index: int) -> str:
         """Of the native pixels as the pipeline made them: shape, type and values."""
@@ -95,10 +141,12 @@ class Result:
             h.update(np.ascontiguousarray(frame).tobytes())
         return h.hexdigest()
 
-    def put(self, index: int, frames: Sequence[NDArray[Any]], wrap: Any = None) -> None:
-        """Replace one output by other frames (uint8, or floats in 0..1), in the native form.
+    def put(self, index: int, frames: Iterable[NDArray[Any]], wrap: Any = None) -> None:
+        """Replace one output by as many other frames (uint8, or floats in 0..1), in the native form.
 
         Args:
+            frames: taken one at a time, each put in its place before the next is asked for. If it raises on the way,
+                an array or a tensor is left half replaced.
             wrap: applied to each PIL image, e.g. to attach a label.
         """
         if self.form == "pil":
@@ -108,35 +156,119 @@ class Result:
             pictures = [wrap(p) for p in pictures] if wrap else pictures
             self.media[index] = pictures if isinstance(self.media[index], list | tuple) else pictures[0]
             return
-        old = self.media[index]
-        pixels = np.stack([f.astype(np.float32) / 255 if f.dtype == np.uint8 else f for f in frames])
-        if self.form == "tensor":
-            axis = _channel_axis(tuple(old.shape)) if old.ndim == 4 else 1
-            pixels = np.moveaxis(pixels, -1, axis)
-        pixels = pixels.reshape(tuple(old.shape))
-        if is_tensor(old):
-            import torch
-
-            self.media[index] = torch.from_numpy(np.ascontiguousarray(pixels)).to(device=old.device, dtype=old.dtype)
-        else:
-            self.media[index] = pixels.astype(old.dtype)
+        by_frame, axis = _by_frame(self._own(index))
+        for place, frame in zip(by_frame, frames, strict=True):
+            pixels = frame.astype(np.float32) / 255 if frame.dtype == np.uint8 else frame
+            _write(place, np.moveaxis(pixels, -1, axis))
 
     def put_native(self, index: int, other: Any) -> None:
-        """Replace one output by another of the same native form (``None`` only in lists of PIL images)."""
-        self.media[index] = other
+        """Replace one output by another of the same native form (``None`` only in lists of PIL images).
 
-    def close(self) -> Any:
-        """The return value with the replaced pictures in it, of the same class."""
+        Raises:
+            UnsupportedInput: it has another shape than the others of its batch.
+        """
+        self._others.add(index)
+        if self.batched is None or self.form == "latent":
+            self.media[index] = other
+            self._owned.add(index)
+            return
+        if tuple(other.shape) != tuple(self.media[index].shape):
+            raise UnsupportedInput("an output has another shape than the one that it would take the place of")
+        _write(self._own(index), other)
+
+    def _own(self, index: int) -> Any:
+        """One output as an array or tensor that may be written to: in a copy of the batch, made once, or of its own."""
+        if not self._owned and self.batched is not None:
+            copied = _copied(self.batched)
+            self.media = [copied[i] for i in range(len(copied))]
+            self._copy = copied
+        elif self.batched is None and index not in self._owned:
+            self.media[index] = _copied(self.media[index])
+        self._owned.add(index)
+        return self.media[index]
+
+    def coverage(self) -> list[Coverage]:
+        """What stands beside the pictures and is not judged: taken out, or sound."""
+        return self.beside.coverage() if self.beside is not None else []
+
+    def close(self, blocked: Collection[int] | None = None) -> Any:
+        """The return value with the replaced pictures in it, of the same class; what could show them otherwise is
+        ``None``.
+
+        Args:
+            blocked: outputs of which nothing may leave; all of them where it is not said.
+        """
         media: Any = self.media
-        if self.form == "latent" or self.batched is not None:
-            media = _restacked(self.batched, self.media, keep_axis=self.form == "latent")
-        if isinstance(self.value, tuple):
-            return tuple(media if i == self.field else v for i, v in enumerate(self.value))
+        if self.form == "latent":
+            media = _joined(self.media) if self._owned else self.batched
+        elif self.batched is not None:
+            media = self._copy if self._owned else self.batched
         if isinstance(self.value, list) or is_array(self.value):
             return media
+        changed: dict[Any, Any] = {self.field: media}
+        if self.beside is not None:
+            away = self._others | set(range(len(self)) if blocked is None else blocked)
+            changed |= self.beside.leaving(away, len(self)) | dict.fromkeys(self.beside.same, media)
+        if isinstance(self.value, tuple):
+            return tuple(changed.get(i, v) for i, v in enumerate(self.value))
         result = copy.copy(self.value)
-        result[self.field] = media
+        for name, other in changed.items():
+            if name == self.field or name in set(result.keys()):
+                result[name] = other
+            else:
+                object.__setattr__(result, name, other)
         return result
+
+
+class OnDemand(Sequence[NDArray[Any]]):
+    """Frames that are read when they are asked for, one at a time, and not kept; but for that of a still picture.
+
+    Args:
+        source: what they are read from, one entry a frame.
+        read: makes a frame of an entry.
+    """
+
+    def __init__(self, source: Any, read: Callable[[Any], NDArray[Any]]) -> None:
+        self._source = source
+        self._read = read
+        self._still: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> OnDemand: ...
+    def __getitem__(self, index: int | slice) -> NDArray[Any] | OnDemand:
+        if isinstance(index, slice):
+            return OnDemand(self._source[index], self._read)
+        if len(self._source) > 1:
+            return self._read(self._source[index])
+        if self._still is None:
+            self._still = self._read(self._source[index])
+        elif index not in (0, -1):
+            raise IndexError(index)
+        return self._still
+
+
+def _pil_pixels(picture: Any) -> NDArray[Any]:
+    # Without a copy where there is nothing to convert: of a large picture that is a millisecond at each look.
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def _channels_last(frame: Any, axis: int) -> NDArray[Any]:
+    return np.moveaxis(to_numpy(frame), axis, -1)
+
+
+def require_finite(frame: NDArray[Any]) -> None:
+    """Refuse pixels that are not numbers.
+
+    Raises:
+        UnsupportedInput: there are some.
+    """
+    if frame.dtype != np.uint8 and not np.isfinite(frame).all():
+        raise UnsupportedInput("the output has pixels that are not numbers")
 
 
 def eight_bits(frame: NDArray[Any]) -> Frame:
@@ -147,8 +279,7 @@ def eight_bits(frame: NDArray[Any]) -> Frame:
     """
     if frame.dtype == np.uint8:
         return np.ascontiguousarray(frame[..., :3])
-    if not np.isfinite(frame).all():
-        raise UnsupportedInput("the output has pixels that are not numbers")
+    require_finite(frame)
     pixels = np.rint(np.clip(frame.astype(np.float32), 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
 
@@ -185,17 +316,36 @@ def _is_picture_list(media: Sequence[Any]) -> bool:
     return all(is_pil(m) or (isinstance(m, list | tuple) and m and all(is_pil(p) for p in m)) for m in media)
 
 
-def _restacked(batched: Any, parts: Sequence[Any], *, keep_axis: bool) -> Any:
-    """The parts as one array or tensor; the original object where nothing changed."""
-    old = [batched[i : i + 1] if keep_axis else batched[i] for i in range(len(batched))]
-    if all(_same(a, b) for a, b in zip(old, parts, strict=True)):
-        return batched
-    if is_tensor(batched):
+def _by_frame(one: Any) -> tuple[Any, int]:
+    """One output as (T, …), a view, and where each of its frames has its channels.
+
+    Raises:
+        UnsupportedInput: neither a picture nor a video.
+    """
+    if one.ndim not in (3, 4):
+        raise UnsupportedInput(f"an output of {one.ndim} dimensions is no picture or video")
+    pixels = one if one.ndim == 4 else one[None]
+    if not is_tensor(one):
+        return pixels, 2
+    axis = _channel_axis(tuple(pixels.shape))
+    return (pixels, axis - 1) if axis else (pixels.swapaxes(0, 1), 0)
+
+
+def _write(place: Any, pixels: Any) -> None:
+    """Put pixels into a part of an array or tensor, in its type and on its device."""
+    if is_tensor(place):
         import torch
 
-        return torch.cat(list(parts)) if keep_axis else torch.stack(list(parts))
-    return np.concatenate(parts) if keep_axis else np.stack(parts)
+        place.copy_(torch.from_numpy(np.ascontiguousarray(pixels)) if isinstance(pixels, np.ndarray) else pixels)
+    else:
+        place[...] = pixels
 
 
-def _same(a: Any, b: Any) -> bool:
-    return a is b or (type(a) is type(b) and bool((a == b).all()))
+def _copied(media: Any) -> Any:
+    return media.detach().clone() if is_tensor(media) else media.copy()
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    import torch
+
+    return torch.cat(list(parts))

@@ -36,7 +36,7 @@ class Release:
     result: Result
     system: str
     picture: Callable[[Result, int], ImageInput]
-    again: Callable[[int, str, int], tuple[Any, ImageInput]]
+    again: Callable[[int, str, int], tuple[Any, ImageInput | None]]
     known: Callable[[int, int], Item | None] = lambda index, made: None
     _attempts: dict[tuple[int, int], Any] = field(default_factory=dict)
 
@@ -51,6 +51,9 @@ class Release:
             image_index = seen.get(owner, 0)
             seen[owner] = image_index + 1
             closing.append(self._one(index, owner, image_index))
+        beside = self.result.coverage()
+        for item, _, _ in closing:
+            item.coverage += beside
         decisions, _ = self.session.close(closing)
         return decisions
 
@@ -66,7 +69,7 @@ class Release:
             self.session.refuse(refused, error, Stage.OUTPUT)
             return refused, "", sha
 
-        def again(attempt: int) -> ImageInput:
+        def again(attempt: int) -> ImageInput | None:
             native, image = self.again(owner, sha, attempt)
             self._attempts[index, attempt] = native
             return image
@@ -89,11 +92,10 @@ class Release:
             item.coverage.append(Coverage("unmarked", "output", "latents carry no mark"))
             return ""
         mark_id = self.guard.marks.mark_id(item.decision_id) if wanted else ""
-        frames = self.result.frames(index)
-        height, width = frames[0].shape[:2]
+        height, width = self.result.size(index)
         begun = time.perf_counter()
         try:
-            marked = self.guard.marks.embed_frames(frames, mark_id) if wanted else list(frames)
+            self._put_marked(index, item, mark_id)
         except MarkError as error:
             item.block(Stage.OUTPUT, Reason("mark", "", Stage.OUTPUT, Action.BLOCK, "high", str(error)))
             return ""
@@ -102,17 +104,25 @@ class Release:
             item.coverage.append(Coverage("unmarked", "output", "the policy asks for no watermark"))
         elif self.guard.marks.grade(height, width) == "fragile":
             item.coverage.append(Coverage("fragile-mark", "output", "small picture: the mark will not survive much"))
-        if not item.labels:
-            return mark_id
-        if self.result.form != "pil":
-            self.result.put(index, marked)
+        if item.labels and self.result.form != "pil":
             item.coverage.append(Coverage("pixels-only", "output", "arrays carry no metadata: use guardrail.save"))
-            return mark_id
-        from guardrail.marks.guarded_image import guarded
-
-        label = label_for(item.decision(), mark_id, system=self.system, system_version=_version())
-        self.result.put(index, marked, wrap=lambda p: guarded(p, label))
         return mark_id
+
+    def _put_marked(self, index: int, item: Item, mark_id: str) -> None:
+        """Put the marked frames in the place of the others, one at a time; PIL images with their label.
+
+        Raises:
+            MarkError: the mark of a frame cannot be read back.
+        """
+        frames = self.result.frames(index)
+        marked = (self.guard.marks.embed(f, mark_id) for f in frames) if mark_id else iter(frames)
+        if self.result.form == "pil" and item.labels:
+            from guardrail.marks.guarded_image import guarded
+
+            label = label_for(item.decision(), mark_id, system=self.system, system_version=_version())
+            self.result.put(index, marked, wrap=lambda p: guarded(p, label))
+        elif mark_id:
+            self.result.put(index, marked)
 
 
 @lru_cache(maxsize=1)

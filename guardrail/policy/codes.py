@@ -138,6 +138,8 @@ GP088 the named file has another version than asked for
     read its changelog, then name the version that is there
 GP089 a key that a pack cannot have
     remove it, or make the file a policy
+GP090 fewer frames of a video would be looked at than a file says that this one builds on, or none taken together
+    look at as many frames as that file, or at more; where no file says anything, a file may sample
 GP101 no rule ever puts a watermark on outputs
     add a rule with `at: output`, `when: always`, `then: {label: {watermark: invisible}}`
 GP102 a threshold that no rule names

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from guardrail.decision import Action, ActionKind, ActionSpec, Param
-from guardrail.policy.model import Policy, Rule, limits_of, signals_of
+from guardrail.policy.model import Policy, Rule, Video, limits_of, signals_of
 from guardrail.policy.tighter import covers
+from guardrail.policy.video import fewer_frames
 from guardrail.signals import Items, Stage, Vocabulary
 
 __all__ = ["Bump", "Change", "Loosening", "PolicyDiff", "Relation", "compare_policies", "loosenings"]
@@ -87,10 +88,22 @@ def compare_policies(old: Policy, new: Policy) -> PolicyDiff:
     ]
     ids = {rule.id for rule in new.rules}
     changes += [Change(rule.id, "gone", ("the rule is gone",)) for rule in old.rules if rule.id not in ids]
+    if (closer := _video(old.video, new.video)).relation != "same":
+        changes.append(closer)
     required: Bump = max((_BUMP[c.relation] for c in changes), key=BUMPS.index, default="none")
     if required == "none" and (old.messages, old.cases) != (new.messages, new.cases):
         required = "patch"
     return PolicyDiff(tuple(changes), required, _step(old.version, new.version))
+
+
+def _video(old: Video, new: Video) -> Change:
+    """How closely videos are looked at, as if it were a rule."""
+    before, after = (Video(v.every or 1, v.over or 0) for v in (old, new))
+    if before == after:
+        return Change("video", "same")
+    fewer, more = fewer_frames(before, after), fewer_frames(after, before)
+    relation: Relation = "tighter" if not fewer else "changed" if more else "looser"
+    return Change("video", relation, (fewer,) if fewer else ())
 
 
 def loosenings(parent: Rule, child: Rule, kinds: Mapping[str, ActionKind], words: Vocabulary) -> tuple[Loosening, ...]:

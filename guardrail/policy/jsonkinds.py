@@ -24,6 +24,7 @@ __all__ = [
     "one_or_many",
     "ref",
     "says",
+    "whole",
     "words",
 ]
 
@@ -130,6 +131,11 @@ def _parameter(param: Param) -> Schema:
 def numeric() -> Schema:
     """A number in quotes, which the loader reads alike."""
     return {"type": "string", "pattern": f"^{_NUMBER}$"}
+
+
+def whole(low: int, high: int) -> Schema:
+    """A whole number; one in quotes is read alike."""
+    return {"anyOf": [{"type": "integer", "minimum": low, "maximum": high}, numeric()]}
 
 
 def names(one: Schema) -> Schema:

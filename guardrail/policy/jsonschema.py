@@ -27,12 +27,14 @@ from guardrail.policy.jsonkinds import (
     one_or_many,
     ref,
     says,
+    whole,
     words,
 )
 from guardrail.policy.loader import _PACK_KEYS
 from guardrail.policy.model import SEVERITIES
 from guardrail.policy.schema import Keys
 from guardrail.policy.sections import _LANGUAGE, _REQUIREMENT, _VERSION
+from guardrail.policy.video import MOST_APART, WINDOW
 from guardrail.signals import CORE, Stage, Vocabulary
 
 __all__ = ["json_schema"]
@@ -101,6 +103,16 @@ def _values(vocabulary: Vocabulary) -> dict[str, Schema]:
     }
     phrases = _mapping(tables.WORDS, dict.fromkeys(tables.WORDS.allowed, one_or_many(TEXT)))
     version = {"type": "string", "pattern": f"^(?:{_VERSION.pattern})$"}
+    video = {
+        "frames": says(
+            {"anyOf": [{"const": "all"}, _mapping(tables.EVERY, {"every": whole(2, MOST_APART)})]},
+            "all, or {every: k}: at least each k-th frame, and all of them as soon as one shows something.",
+        ),
+        "smoothing": says(
+            {"anyOf": [{"const": "none"}, _mapping(tables.OVER, {"over": whole(*WINDOW)})]},
+            "none, or {over: n}: scores that last over n frames are raised.",
+        ),
+    }
     wanted = rf"{_REQUIREMENT.pattern}(?:,{_REQUIREMENT.pattern})*"
     head = {
         "id": says(NAME, "Name of the policy."),
@@ -118,6 +130,7 @@ def _values(vocabulary: Vocabulary) -> dict[str, Schema]:
         "packs": says(one_or_many(TEXT), "Packs whose rules are added."),
         "mode": says(words(("enforce", "shadow")), "shadow: watch and report, never act. Locked rules act anyway."),
         "on_missing": says(words(("block", "ignore")), "What a rule does when it cannot know."),
+        "video": says(_mapping(tables.VIDEO, video), "How closely videos are looked at; all frames by default."),
         "thresholds": {
             "description": "Family, name, number from 0 to 1. Lower is stricter.",
             "type": "object",

@@ -20,6 +20,7 @@ from guardrail.policy.references import read_reference, version_fits
 from guardrail.policy.rules import Defaults, Mode, RuleReader, read_mode, read_on_missing
 from guardrail.policy.schema import DEPLOYMENT, FILE, TEST_FILE, Fields, Reader
 from guardrail.policy.sections import Head, Places, read_head, read_messages, read_terms, read_thresholds
+from guardrail.policy.video import read_video
 from guardrail.policy.when import ConditionReader
 from guardrail.signals import CORE, Vocabulary
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["load_cases", "load_policy"]
 
 DEEPEST = 8  # files on top of each other
-_PACK_KEYS = ("extends", "packs", "override", "mode")
+_PACK_KEYS = ("extends", "packs", "override", "mode", "video")
 
 _V = TypeVar("_V")
 
@@ -155,7 +156,8 @@ class _Loader:
             ids = {**dict.fromkeys(inherited.rules), **reader.ids}
             cases = CaseReader(self.reader, self.world.vocabulary, ids, self.world.actions).read(fields["tests"].value)
         ref = PolicyRef(head.id, head.version, self._sha256([p for _, p in parents]), mode)
-        return self._made(ref, rules, thresholds, messages, cases, [p for _, p in parents], head.kind)
+        made = self._made(ref, rules, thresholds, messages, cases, [p for _, p in parents], head.kind)
+        return replace(made, video=read_video(fields, self.reader, [p.video for _, p in parents]))
 
     def deployment(self, root: Node) -> Policy | None:
         """A file that sets thresholds, mode and terms of another one, and has no rules of its own."""
@@ -180,7 +182,7 @@ class _Loader:
         ref = PolicyRef(base.id, version, self._sha256([base]), said.mode or base.ref.mode)
         joined = _over(base.thresholds, thresholds)
         made = self._made(ref, rules, joined, base.messages, (), [base], "deployment")
-        return replace(made, terms=terms)
+        return replace(made, terms=terms, video=read_video(fields, self.reader, [base.video]))
 
     def _require_rules(self, root: Node, fields: Fields, head: Head) -> None:
         if "rules" not in fields and not ("extends" in fields and head.kind == "policy"):

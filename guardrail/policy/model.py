@@ -30,6 +30,7 @@ __all__ = [
     "ScoreTest",
     "Terms",
     "Test",
+    "Video",
     "WordTest",
     "limits_of",
     "signals_of",
@@ -211,6 +212,18 @@ class Terms(NamedTuple):
     exempt: tuple[str, ...] = ()
 
 
+class Video(NamedTuple):
+    """What a policy says about videos that are made; ``None`` where no file of it says anything.
+
+    Attributes:
+        every: each how-manieth frame is looked at, at least; 1 is all of them, which is what ``None`` means too.
+        over: frames of the window over which scores are smoothed; 0 is none, which is what ``None`` means too.
+    """
+
+    every: int | None = None
+    over: int | None = None
+
+
 @dataclass(frozen=True)
 class Policy:
     """A rule file that loaded, with everything that it extends worked in.
@@ -239,6 +252,7 @@ class Policy:
     kind: Literal["policy", "pack", "deployment"] = "policy"
     sources: tuple[str, ...] = ()
     terms: Terms = field(default_factory=Terms)
+    video: Video = field(default_factory=Video)
 
     @property
     def id(self) -> str:

@@ -15,12 +15,15 @@ from guardrail.policy.nodes import Hole, Map, Node, Scalar, Seq
 __all__ = [
     "CASE",
     "DEPLOYMENT",
+    "EVERY",
     "EXPECT",
     "FILE",
     "HEAD",
+    "OVER",
     "OVERRIDE",
     "RULE",
     "TEST_FILE",
+    "VIDEO",
     "WORDS",
     "Entry",
     "Fields",
@@ -44,11 +47,28 @@ class Keys(NamedTuple):
 
 FILE = Keys(
     "the file",
-    ("policy", "extends", "packs", "mode", "on_missing", "thresholds", "rules", "override", "messages", "tests"),
+    (
+        "policy",
+        "extends",
+        "packs",
+        "mode",
+        "on_missing",
+        "video",
+        "thresholds",
+        "rules",
+        "override",
+        "messages",
+        "tests",
+    ),
     ("policy",),
 )
-DEPLOYMENT = Keys("a deployment file", ("policy", "mode", "thresholds", "names", "words", "exempt"), ("policy",))
+DEPLOYMENT = Keys(
+    "a deployment file", ("policy", "mode", "video", "thresholds", "names", "words", "exempt"), ("policy",)
+)
 WORDS = Keys("`words`", ("explicit", "suggestive"))
+VIDEO = Keys("`video`", ("frames", "smoothing"))
+EVERY = Keys("`frames`", ("every",), ("every",))
+OVER = Keys("`smoothing`", ("over",), ("over",))
 HEAD = Keys("`policy`", ("id", "version", "kind", "engine", "changelog"), ("id", "version"))
 RULE = Keys(
     "a rule",

@@ -70,8 +70,12 @@ def test_it_is_a_schema_and_describes_every_signal_and_action() -> None:
 def test_every_key_of_the_grammar_is_in_it() -> None:
     of = {"FILE": "policy", "TEST_FILE": "tests-beside", "DEPLOYMENT": "deployment", "RULE": "rule",
           "OVERRIDE": "override", "CASE": "test", "EXPECT": "expect"}  # fmt: skip
+    video = SCHEMA["$defs"]["policy"]["properties"]["video"]
     within = {"HEAD": SCHEMA["$defs"]["policy"]["properties"]["policy"],
-              "WORDS": SCHEMA["$defs"]["deployment"]["properties"]["words"]}  # fmt: skip
+              "WORDS": SCHEMA["$defs"]["deployment"]["properties"]["words"],
+              "VIDEO": video,
+              "EVERY": video["properties"]["frames"]["anyOf"][1],
+              "OVER": video["properties"]["smoothing"]["anyOf"][1]}  # fmt: skip
     found = {name: keys for name, keys in vars(tables).items() if isinstance(keys, tables.Keys)}
     # A table that is added to the grammar has to be added to the schema.
     assert set(found) == set(of) | set(within)
@@ -112,7 +116,7 @@ def test_whatever_loads_is_valid(policy: dict[str, Any], flow: bool) -> None:
 
 
 # What only reading everything can tell: other files, ids, names of thresholds, messages and rules, stages, versions.
-BEYOND = {"GP021", "GP027", "GP032", "GP040", "GP054", "GP063", "GP070", "GP075", *(f"GP08{n}" for n in range(9))}
+BEYOND = {"GP021", "GP027", "GP032", "GP040", "GP054", "GP063", "GP070", "GP075", "GP090", *(f"GP08{n}" for n in range(9))}
 # What is no YAML that could be compared with a schema.
 UNREADABLE = {f"GP00{n}" for n in range(1, 10)} | {"GP010", "GP011"}
 
