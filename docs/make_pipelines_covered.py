@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from guardrail.pipelines.parameters import (
+    GIVES_PARTS,
     GUARDED_AS,
     OUT_OF_SCOPE,
     Holds,
@@ -54,8 +55,13 @@ def page(found: Survey) -> str:
         classes = sum(any(held_by(n) is holds for n in given) for given in found.pipelines.values())
         shown = ", ".join(f"`{n}`" for n in names[:SHOWN]) + (f" … ({len(names)})" if len(names) > SHOWN else "")
         lines.append(f"| {holds.value} | {shown} | {classes} | {GUARDED_AS[holds]} |")
-    lines += ["", "## Classes whose output is not judged", "", "What goes into them is checked as everywhere.", ""]
+    lines += ["", "## Classes that are refused", ""]
+    lines += ["No output of theirs could be judged: `wrap` and `install` raise.", ""]
     lines += [f"- {reason}: {', '.join(sorted(names.split()))}" for reason, names in OUT_OF_SCOPE.items()]
+    lines += ["", "Classes that give embeddings for another pipeline are taken: what goes in is judged, what comes out"]
+    lines += [f"is known by it, and the picture is judged where it is made: {', '.join(sorted(GIVES_PARTS.split()))}."]
+    lines += ["", "Beside pictures a result may hold numbers, words, cameras, and sound. Sound is not judged: the"]
+    lines += ["coverage says `audio`. Other pictures and latents in it are taken out: `output-withheld`."]
     lines += ["", "## Classes", "", "| class | texts | pictures and videos | embeddings, latents, tokens | others |"]
     lines.append("|---|---|---|---|---|")
     lines += [_row(name, names, name in outside) for name, names in found.pipelines.items()]
@@ -84,7 +90,7 @@ def _row(name: str, names: tuple[str, ...], outside: bool) -> str:
     others = len([n for n in names if held_by(n) not in _TEXTS | _PICTURES | _OPAQUE and not n.startswith("*")])
     opaque = len(of(_OPAQUE))
     rest = f"{others}{', any keyword' if any(n.startswith('*') for n in names) else ''}"
-    mark = " (output not judged)" if outside else ""
+    mark = " (refused)" if outside else ""
     return f"| {name}{mark} | {', '.join(of(_TEXTS))} | {', '.join(of(_PICTURES))} | {opaque or ''} | {rest} |"
 
 

@@ -146,6 +146,13 @@ CORE_ACTIONS: Mapping[str, ActionKind] = MappingProxyType(
                 (
                     Param("away_from", "choice", default="nudity", choices=("nudity",)),
                     Param(
+                        "method",
+                        "choice",
+                        choices=("negative", "projection", "safety"),
+                        optional=True,
+                        doc="negative prompt (where none is named), projected embeddings, or safety guidance",
+                    ),
+                    Param(
                         "scale",
                         "number",
                         minimum=1.0,

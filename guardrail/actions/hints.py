@@ -6,13 +6,19 @@ the audit room keeps reports.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from guardrail.actions.base import Params, PlanInput, PlannedAction
 from guardrail.decision import CORE_ACTIONS, Alteration
 
 __all__ = ["AVOID", "Block", "Guide", "Label", "Regenerate", "Report"]
 
-AVOID = {"nudity": "nudity, nude, naked, topless, exposed breasts, exposed genitals, nsfw, sexual content"}
-"""What a hint to steer away from a concept adds to the negative prompt."""
+AVOID: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"nudity": ("nudity", "nude", "naked", "topless", "exposed breasts", "exposed genitals", "nsfw", "sexual content")}
+)
+"""Each concept that a hint may steer away from, in short phrases: a negative prompt lists them, other methods span the
+concept by them."""
 
 
 class _Note(PlannedAction):

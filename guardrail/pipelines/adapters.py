@@ -15,6 +15,7 @@ from typing import Any
 
 from guardrail.decision import Coverage
 from guardrail.keys import Keyring
+from guardrail.pipelines.running import INNER
 
 __all__ = ["Adapter", "adapters_of", "used_tokens"]
 
@@ -62,9 +63,13 @@ def adapters_of(pipe: Any) -> tuple[Adapter, ...]:
     return tuple(found)
 
 
-def used_tokens(pipe: Any, texts: Sequence[tuple[str, str]]) -> list[Coverage]:
-    """Which of the texts, (argument, text), use a word that was learnt by textual inversion."""
-    words = {w for _, part in _parts(pipe) for w in _learnt(part)} if hasattr(pipe, "load_textual_inversion") else set()
+def used_tokens(adapters: Sequence[Adapter], texts: Sequence[tuple[str, str]]) -> list[Coverage]:
+    """Which of the texts, (argument, text), use a word that was learnt by textual inversion.
+
+    Args:
+        adapters: what `adapters_of` found.
+    """
+    words = {word for a in adapters if a.kind == "textual-inversion" for word in a.names}
     # A concept of several vectors is written as its first word; the rest, `word_1`, is put in by the pipeline.
     starts = {re.sub(r"_\d+$", "", w) for w in words} | words
     return [
@@ -75,7 +80,9 @@ def used_tokens(pipe: Any, texts: Sequence[tuple[str, str]]) -> list[Coverage]:
 
 
 def _parts(pipe: Any) -> Iterator[tuple[str, Any]]:
-    for name, part in vars(pipe).items():
+    # Of a wrapped pipeline those of the one inside.
+    bare = getattr(vars(pipe).get(INNER), "pipe", pipe)
+    for name, part in vars(bare).items():
         if not name.startswith("_") and not isinstance(part, str | int | float | bool | list | tuple | dict | None):
             yield name, part
 

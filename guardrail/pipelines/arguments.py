@@ -6,7 +6,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from guardrail.pipelines.kinds import Kind, classify
 from guardrail.pipelines.parameters import Holds, held_by
 
-__all__ = ["Arguments", "Leaf"]
+__all__ = ["Arguments", "Leaf", "leaves_of", "signature_of"]
 
 DEEPEST = 6
 MOST = 20_000
@@ -56,9 +56,9 @@ class Leaf:
         kind: what it is.
     """
 
-    path: Path
+    path: Path = field(repr=False)
     kind: Kind
-    value: Any
+    value: Any = field(repr=False)
 
     @property
     def argument(self) -> str:
@@ -93,9 +93,10 @@ class Arguments:
     """
 
     def __init__(self, call: Any, pipe: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        signature = _signature(call)
+        signature = signature_of(call)
         names = list(signature.parameters)
         bound = signature.bind(pipe, *args, **kwargs)
+        self.call = call
         self.signature = signature
         self.values: dict[str, Any] = {}
         for name, value in bound.arguments.items():
@@ -125,12 +126,7 @@ class Arguments:
     def leaves(self) -> Iterator[Leaf]:
         """Every value, with lists, mappings and objects walked into, and the keys that are no plain names."""
         for name, value in self.values.items():
-            yield from _own(name, value)
-            for number, leaf in enumerate(_walk((name,), name, value, 0, frozenset())):
-                if number == MOST:
-                    yield Leaf((name,), Kind.UNKNOWN, value)
-                    break
-                yield leaf
+            yield from leaves_of(name, value)
 
     def copy(self) -> Arguments:
         """A copy whose values can be replaced without touching the caller's.
@@ -148,6 +144,16 @@ class Arguments:
         self.values[name] = _replaced(self.values[name], path[1:], value)
 
 
+def leaves_of(name: str, value: Any) -> Iterator[Leaf]:
+    """Every value in what stands under `name`; the first `MOST` of them, and then all of it as one that is unknown."""
+    yield from _own(name, value)
+    for number, leaf in enumerate(_walk((name,), name, value, 0, frozenset())):
+        if number == MOST:
+            yield Leaf((name,), Kind.UNKNOWN, value)
+            break
+        yield leaf
+
+
 def _is_name(key: str) -> bool:
     """Whether a key only says what stands beside it."""
     return key in _STRUCTURE or held_by(key) is not None
@@ -163,7 +169,8 @@ def _own(name: str, value: Any) -> Iterator[Leaf]:
 
 
 @functools.lru_cache(maxsize=256)
-def _signature(call: Any) -> inspect.Signature:
+def signature_of(call: Any) -> inspect.Signature:
+    """The signature of a call, read once."""
     return inspect.signature(call)
 
 

@@ -21,9 +21,17 @@ from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.kinds import Kind
 from guardrail.pipelines.latents import decode_latents
 from guardrail.pipelines.outputs import Result
-from guardrail.pipelines.placeholders import COUNTS, empty_result, output_size, outputs_per_prompt, placeholder
+from guardrail.pipelines.placeholders import (
+    COUNTS,
+    empty_result,
+    has_flags,
+    output_size,
+    outputs_per_prompt,
+    placeholder,
+)
 from guardrail.pipelines.provenance import Origin, ledger_of
 from guardrail.pipelines.release import Release
+from guardrail.pipelines.rewriters import Rewriting
 from guardrail.pipelines.steps import GuardStop, PreviewSettings, Watch
 from guardrail.pipelines.steps.settling import settle
 
@@ -63,6 +71,7 @@ class GuardedCall:
     swapped: Sequence[Coverage] = ()
     judged: Judged = field(init=False)
     watch: Watch | None = field(init=False, default=None)
+    rewriting: Rewriting | None = field(init=False, default=None)
 
     def __call__(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Run the call.
@@ -117,7 +126,20 @@ class GuardedCall:
     # ---- generating
 
     def _run(self, arguments: Arguments) -> Result:
-        return Result.open(self.call(self.pipe, **arguments.values), latent=self.latent)
+        return Result.open(self.call(self.pipe, **arguments.values), latent=self.latent, call=self.call)
+
+    def _run_followed(self, arguments: Arguments, members: Sequence[int], *, previews: bool = True) -> Result | None:
+        """The same for the outputs of `members`, with what the pipeline makes of their prompts judged on the way."""
+        if self.rewriting is None:
+            self.rewriting = Rewriting(self.pipe, self.session)
+        try:
+            with self.rewriting.run(arguments, members):
+                return self._run_watched(arguments, members) if previews else self._run(arguments)
+        except GuardStop as stop:
+            if not self.rewriting.ended(stop):
+                raise
+            settle(self.pipe)
+            return None
 
     def _run_watched(self, arguments: Arguments, members: Sequence[int]) -> Result | None:
         """The same for the outputs of `members`, with previews; ``None`` where all of them were refused on the way."""
@@ -144,25 +166,19 @@ class GuardedCall:
         pipeline), so each group has a run of its own over the whole batch, from the same random state. ``None`` where
         previews ended every run.
         """
-        groups: dict[tuple[tuple[str, float], ...], list[int]] = {}
-        inactive = hints.guidance_inactive(self.arguments)
-        for i, item in enumerate(self.items):
-            if not item.blocked:
-                groups.setdefault(() if inactive else hints.hints_of(item), []).append(i)
-        state = hints.RandomState(self.arguments, self.pipe) if len(groups) > 1 else None
+        plan = hints.Hints(self.pipe, self.arguments, self.items)
+        state = hints.RandomState(self.arguments, self.pipe) if len(plan.groups) > 1 else None
         merged: Result | None = None
-        for number, (concepts, members) in enumerate(groups.items()):
+        for number, (wish, members) in enumerate(plan.groups.items()):
             if number and state is not None:
                 state.restore()
             others = [i for i in range(len(self.items)) if i not in members]
             arguments = self.inputs.altered(self.items, blanked=sorted({*blocked, *others}))
-            steered = hints.steer(arguments, concepts, self.inputs.count) if concepts else arguments
-            result = self._run_watched(steered, members)
+            with plan.steered(arguments, wish, self.inputs.count) as steered:
+                result = self._run_followed(steered, members)
             merged = self._merged(merged, result, members) if result is not None else merged
-        if not inactive and getattr(self.pipe, "do_classifier_free_guidance", True) is False:
-            inactive = "the pipeline ran without classifier-free guidance"
         for item in self._tracked:
-            hints.report(item, inactive)
+            plan.report(item)
         return merged
 
     def _merged(self, merged: Result | None, result: Result, members: Sequence[int]) -> Result:
@@ -177,18 +193,22 @@ class GuardedCall:
         """Which prompt an output belongs to: diffusers orders its outputs by prompt."""
         return min(index * len(self.items) // max(1, outputs), len(self.items) - 1)
 
-    def _again(self, item_index: int, sha: str, attempt: int) -> tuple[Any, ImageInput]:
-        """Another attempt at one output, with a seed of its own, away from nudity where guidance is active."""
+    def _again(self, item_index: int, sha: str, attempt: int) -> tuple[Any, ImageInput | None]:
+        """Another attempt at one output, with a seed of its own, steered away from what was refused where it can be.
+
+        Without a picture where the attempt was refused on the way.
+        """
         with hints.untouched(self.arguments, self.pipe):
             arguments = self.inputs.single(self.items, item_index)
             for name in COUNTS:
                 if arguments.accepts(name):
                     arguments.values[name] = 1
             arguments.values["generator"] = hints.new_generator(self.arguments, sha, attempt)
-            if not hints.guidance_inactive(arguments):
-                arguments = hints.steer(arguments, (("nudity", 0.0),), 1)
-            result = self._run(arguments)
-        return result.media[0], self._picture(result, 0)
+            plan = hints.Hints(self.pipe, arguments, ())
+            wish = hints.wish_again(self.pipe, arguments, self.items[item_index])
+            with plan.steered(arguments, wish, 1) as steered:
+                result = self._run_followed(steered, [item_index], previews=False)
+        return (result.media[0], self._picture(result, 0)) if result is not None else (None, None)
 
     def _picture(self, result: Result, index: int) -> ImageInput:
         if result.form != "latent":
@@ -208,18 +228,24 @@ class GuardedCall:
                 self._hide(result, index)
             elif result.form == "latent" and all(u.kind == Kind.LATENT for u in self.inputs.unverified):
                 # Under the same guard they are known from now on, as what they were made from.
-                origin = self.judged.origins[self._owner(index, len(result))]
+                origin = self._origin(self._owner(index, len(result)))
                 ledger_of(self.guard).add(result.media[index], [origin] * len(result.media[index]))
         verdicts = Decisions(decisions)
         note_decisions(verdicts)
         if self.on_block == "raise" and any(d.blocked for d in decisions):
             raise Blocked(_first_message(decisions), verdicts)
-        value = result.close()
-        _flag(value, [d.blocked for d in decisions])
-        return _with_decisions(value, verdicts)
+        value = result.close([i for i, d in enumerate(decisions) if d.blocked])
+        return _with_decisions(_flagged(value, [d.blocked for d in decisions], self.call), verdicts)
 
     def _known(self, index: int, made: int) -> Item | None:
-        return self.watch.known(index, made) if self.watch is not None else None
+        if self.watch is None or self.items[self._owner(index, made)].blocked:
+            return None
+        return self.watch.known(index, made)
+
+    def _origin(self, index: int) -> Origin:
+        """What the outputs of an item were made from, with what the pipeline made of its prompt."""
+        origin = self.judged.origins[index]
+        return self.rewriting.origin(index, origin) if self.rewriting is not None else origin
 
     def _hide(self, result: Result, index: int) -> None:
         """Neutral pixels, or nothing, in the place of a blocked output."""
@@ -275,11 +301,17 @@ class GuardedCall:
         return result.close()
 
 
-def _flag(value: Any, blocked: Sequence[bool]) -> None:
-    """Fill ``nsfw_content_detected`` where the class has it and something was blocked: callers read it."""
+def _flagged(value: Any, blocked: Sequence[bool], call: Callable[..., Any]) -> Any:
+    """``nsfw_content_detected`` filled where the class has it and something was blocked: callers read it."""
     if any(blocked) and hasattr(value, "nsfw_content_detected") and hasattr(value, "keys"):
-        old = value.nsfw_content_detected or [False] * len(blocked)
-        value["nsfw_content_detected"] = [bool(a) or b for a, b in zip(old, blocked, strict=True)]
+        value["nsfw_content_detected"] = _either(value.nsfw_content_detected, blocked)
+    elif any(blocked) and type(value) is tuple and len(value) == 2 and has_flags(call):
+        return value[0], _either(value[1], blocked)
+    return value
+
+
+def _either(old: Sequence[Any] | None, blocked: Sequence[bool]) -> list[bool]:
+    return [bool(a) or b for a, b in zip(old or [False] * len(blocked), blocked, strict=True)]
 
 
 def _with_decisions(value: Any, verdicts: Decisions) -> Any:

@@ -19,6 +19,9 @@ from guardrail.guard.item import Item
 from guardrail.media import Request, TextInput
 from guardrail.pipelines.evidence import judge_call, origin_of
 from guardrail.pipelines.provenance import Origin, ledger_of, register
+from guardrail.pipelines.rewriters import Rewriting
+from guardrail.pipelines.steps import GuardStop
+from guardrail.pipelines.steps.settling import settle
 
 __all__ = ["CALLS", "ENTRIES", "PLUMBING", "PRIORS", "encode_text", "judged_entry"]
 
@@ -69,27 +72,44 @@ def judged_entry(
     kwargs: dict[str, Any],
     *,
     swapped: Sequence[Coverage] = (),
+    before: Callable[[Sequence[Origin]], None] | None = None,
 ) -> tuple[Any, Sequence[Origin], Decisions]:
     """Run a method of a pipeline on what it is given, if all of that is allowed.
 
     Args:
         function: the method, unbound.
+        before: told what the method is about to be given, when that is allowed and nothing has run.
 
     Returns:
         Its result, what the result was made from (one for each item), and the decisions, which are on record.
 
     Raises:
-        Blocked: anything that goes in is blocked; the method did not run.
+        Blocked: anything that goes in is blocked, and the method did not run; or what it made of a prompt is, and it
+            was stopped.
         TypeError: as calling the method would.
     """
     judged = judge_call(guard, pipe, function, args, kwargs, swapped=swapped)
     items = judged.session.items
+    if any(item.blocked for item in items):
+        _closed(judged.session, items)
+    rewriting = Rewriting(pipe, judged.session)
+    arguments = judged.inputs.altered(items)
+    if before is not None:
+        before(judged.origins)
+    result: Any = None
+    try:
+        with rewriting.run(arguments, range(len(items))):
+            result = function(pipe, **arguments.values)
+    except GuardStop as stop:
+        if not rewriting.ended(stop):
+            raise
+        settle(pipe)
     decisions = _closed(judged.session, items)
-    result = function(pipe, **judged.inputs.altered(items).values)
+    origins = tuple(rewriting.origin(i, origin) for i, origin in enumerate(judged.origins))
     # What was made from something unread is as unread as that.
     if not judged.inputs.unverified:
-        register(ledger_of(guard), function, result, judged.origins)
-    return result, judged.origins, decisions
+        register(ledger_of(guard), function, result, origins)
+    return result, origins, decisions
 
 
 def _closed(session: Any, items: Sequence[Item]) -> Decisions:

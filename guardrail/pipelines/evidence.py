@@ -19,7 +19,7 @@ from guardrail.guard.session import Session
 from guardrail.media import ImageInput, Request, Role, TextInput
 from guardrail.pipelines.adapters import Adapter, adapters_of, used_tokens
 from guardrail.pipelines.arguments import Arguments, Leaf
-from guardrail.pipelines.inputs import CallInputs
+from guardrail.pipelines.inputs import CallInputs, shared_arguments
 from guardrail.pipelines.kinds import Kind, is_negative
 from guardrail.pipelines.latents import decode_latents
 from guardrail.pipelines.placeholders import output_size
@@ -67,7 +67,7 @@ class Evidence:
         self = cls(guard, adapters=adapters_of(pipe), notes=list(swapped))
         known: set[str] = set()
         for leaf in inputs.leaves:
-            if leaf.kind in _OPAQUE and self._recall(leaf, arguments, inputs.count):
+            if leaf.kind in _OPAQUE and self._recall(leaf, arguments, inputs):
                 known.add(leaf.where)
             elif leaf.kind in _LATENTS:
                 self._decode(leaf, pipe, arguments, inputs)
@@ -75,16 +75,18 @@ class Evidence:
         if standing is not None:
             self._add(standing, "invert", None, negative=False)
         self.notes += [a.coverage(guard.keyring) for a in self.adapters]
-        self.notes += used_tokens(pipe, [(t.leaf.where, t.leaf.value) for t in inputs.texts])
+        self.notes += used_tokens(self.adapters, [(t.leaf.where, t.leaf.value) for t in inputs.texts])
         self._note_callbacks(arguments)
         if arguments.values.get("enable_safety_check") is False:
             self.notes.append(Coverage("own-checker-off", "enable_safety_check", "the pipeline's own"))
         return self
 
-    def _recall(self, leaf: Leaf, arguments: Arguments, count: int) -> bool:
+    def _recall(self, leaf: Leaf, arguments: Arguments, inputs: CallInputs) -> bool:
         origins = ledger_of(self.guard).find(leaf.value) if hasattr(leaf.value, "ndim") and leaf.value.ndim else None
         if origins is None:
             return False
+        count = inputs.count
+        negative = is_negative(leaf.argument) and not inputs.turned
         for row, origin in enumerate(origins):
             item = None
             if leaf.kind is Kind.TEXT_EMBEDDING and count > 1:
@@ -93,7 +95,7 @@ class Evidence:
                     item = row
                 elif len(leaf.path) == 2 and isinstance(leaf.path[1], int) and len(given) == count:
                     item = leaf.path[1]
-            self._add(origin, leaf.where, item, negative=is_negative(leaf.argument))
+            self._add(origin, leaf.where, item, negative=negative)
         return True
 
     def _add(self, origin: Origin, where: str, item: int | None, *, negative: bool) -> None:
@@ -125,7 +127,8 @@ class Evidence:
     def _note_callbacks(self, arguments: Arguments) -> None:
         for name in _CALLBACKS:
             if arguments.values.get(name) is not None:
-                detail = "may replace latents and embeddings on the way; the output is checked"
+                detail = "may replace latents and embeddings, and take latents out; the output is judged, "
+                detail += "what the callback decodes itself is not"
                 self.notes.append(Coverage("callback", name, detail))
 
     # ---- into the requests, and out again
@@ -183,7 +186,7 @@ class Judged:
         origins: for each item what was made of it is known by later, with what was recalled from embeddings.
     """
 
-    arguments: Arguments
+    arguments: Arguments = field(repr=False)
     inputs: CallInputs
     session: Session
     origins: tuple[Origin, ...]
@@ -209,7 +212,8 @@ def judge_call(
         TypeError: as calling the method would.
     """
     arguments = Arguments(function, pipe, args, kwargs)
-    inputs = CallInputs.of(arguments, type(pipe).__name__, guard.limits)
+    names = " ".join(c.__name__ for c in type(pipe).__mro__)
+    inputs = CallInputs.of(arguments, names, guard.limits, shared_arguments(pipe, arguments))
     evidence = Evidence.of(guard, pipe, arguments, inputs, standing=standing, swapped=swapped)
     session = guard.session()
     session.open(evidence.requests(inputs.requests(guard.current_context())))

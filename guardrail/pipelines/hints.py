@@ -1,67 +1,64 @@
-"""Carrying hints out to the generator, and saying whether they were active.
+"""Carrying hints out to the generator, and saying whether they were active; and the random state around a run.
 
-Safe guidance goes through the negative prompt, which works only where the pipeline has one and classifier-free guidance
-is on; distilled models ignore it. It changes the picture, so it is used for the prompts it was asked for and no others.
+How a generation is steered away from a concept is the business of `steering`. It changes the picture, so it is used for
+the prompts it was asked for and no others.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from guardrail.actions.hints import AVOID
 from guardrail.guard.item import Item
 from guardrail.pipelines.arguments import Arguments
+from guardrail.pipelines.steering import Outcome, Wish, inactive, report, steered, wish_of
 
-__all__ = ["RandomState", "guidance_inactive", "hints_of", "new_generator", "report", "steer", "untouched"]
-
-
-def hints_of(item: Item) -> tuple[tuple[str, float], ...]:
-    """The steering that an item asks for: (concept, least guidance scale or 0), without repeats, in order."""
-    asked = [a for a in item.alterations if a.kind == "guide"]
-    return tuple(
-        sorted({(str(a.params.get("away_from", "nudity")), float(a.params.get("scale") or 0.0)) for a in asked})
-    )
+__all__ = ["Hints", "RandomState", "new_generator", "untouched", "wish_again"]
 
 
-def guidance_inactive(arguments: Arguments) -> str:
-    """Empty where a negative prompt has an effect in this call; otherwise why it has none."""
-    if not arguments.accepts("negative_prompt"):
-        return "the pipeline has no negative prompt"
-    if any(arguments.values.get(n) is not None for n in ("negative_prompt_embeds", "prompt_embeds")):
-        return "embeddings were given instead of prompts"
-    name = "true_cfg_scale" if arguments.accepts("true_cfg_scale") else "guidance_scale"
-    scale = arguments.get(name)
-    if not isinstance(scale, int | float) or scale <= 1.0:
-        return f"{name} is {scale}: classifier-free guidance is off"
-    return ""
+class Hints:
+    """The steering of one call: which items share a run, and what became of it.
+
+    Attributes:
+        groups: items that are not blocked, by what they are steered away from and how; those under ``None`` are not.
+    """
+
+    def __init__(self, pipe: Any, arguments: Arguments, items: Sequence[Item]) -> None:
+        self._pipe = pipe
+        self._outcomes: dict[int, Outcome] = {}
+        self.groups: dict[Wish | None, list[int]] = {}
+        for index, item in enumerate(items):
+            if item.blocked:
+                continue
+            wish = wish_of(item.alterations)
+            if wish is not None and (cause := inactive(pipe, arguments, wish)):
+                self._outcomes[index] = Outcome(cause)
+                wish = None
+            self.groups.setdefault(wish, []).append(index)
+
+    @contextlib.contextmanager
+    def steered(self, arguments: Arguments, wish: Wish | None, count: int) -> Iterator[Arguments]:
+        """Arguments for the run of a group; inside the block the pipeline steers."""
+        if wish is None:
+            yield arguments
+            return
+        with steered(self._pipe, arguments, wish, count) as (changed, outcome):
+            self._outcomes |= dict.fromkeys(self.groups.get(wish, ()), outcome)
+            yield changed
+
+    def report(self, item: Item) -> None:
+        """Note on the item's steering whether it was active."""
+        if item.prompt_index in self._outcomes:
+            report(item.alterations, self._outcomes[item.prompt_index])
 
 
-def steer(arguments: Arguments, concepts: tuple[tuple[str, float], ...], count: int) -> Arguments:
-    """Arguments with the concepts in the negative prompt of every item, and the guidance scale raised if asked."""
-    steered = arguments.copy()
-    avoid = ", ".join(AVOID[concept] for concept, _ in concepts)
-    given = steered.values.get("negative_prompt")
-    # diffusers wants both prompts of one type.
-    listed = isinstance(steered.values.get("prompt"), list | tuple)
-    old = list(given) if isinstance(given, list | tuple) else [given] * (count if listed else 1)
-    new = [f"{text}, {avoid}" if text else avoid for text in old]
-    steered.values["negative_prompt"] = new if listed else new[0]
-    name = "true_cfg_scale" if steered.accepts("true_cfg_scale") else "guidance_scale"
-    least = max(scale for _, scale in concepts)
-    if least > float(steered.get(name) or 0.0):
-        steered.values[name] = least
-    return steered
-
-
-def report(item: Item, inactive: str) -> None:
-    """Note on the item's steering whether it was active."""
-    for alteration in item.alterations:
-        if alteration.kind == "guide":
-            alteration.status = "inactive" if inactive else "active"
-            alteration.detail = inactive or "through the negative prompt"
+def wish_again(pipe: Any, arguments: Arguments, item: Item) -> Wish | None:
+    """How another attempt at a refused output is steered: as the item is, else away from nudity, else not at all."""
+    tried = (wish_of(item.alterations), Wish(AVOID["nudity"]))
+    return next((w for w in tried if w is not None and not inactive(pipe, arguments, w)), None)
 
 
 def new_generator(arguments: Arguments, pixels_sha256: str, attempt: int) -> Any:

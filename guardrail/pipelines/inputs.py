@@ -1,7 +1,7 @@
 """From the arguments of a call to one request per prompt, and back: altered texts and pixels into the arguments.
 
-A list of prompts is a batch; lists of the same length in arguments that go with the prompts are aligned by index. What
-is not aligned belongs to every item.
+A list of prompts is a batch; lists of the same length in arguments that hold one entry for each prompt are aligned by
+index. What is not aligned, or could be meant otherwise, belongs to every item.
 """
 
 from __future__ import annotations
@@ -29,16 +29,26 @@ from guardrail.media import (
 )
 from guardrail.media.arrays import is_pil, is_tensor
 from guardrail.pipelines.arguments import Arguments, Leaf
-from guardrail.pipelines.kinds import Kind, channels_first_video, is_avoided, is_negative, role_of
+from guardrail.pipelines.kinds import Kind, below_zero, channels_first_video, is_avoided, is_negative, role_of
 from guardrail.pipelines.parameters import Holds, held_by
 
-__all__ = ["CallInputs"]
+__all__ = ["CallInputs", "shared_arguments"]
 
 PROMPTS = ("prompt", "prompt_2", "prompt_3", "prompt_4", "text", "instruction")
 # Pictures that a pipeline takes one of for each prompt of a batch.
 ALIGNED = frozenset({"image", "mask_image", "control_image", "init_image", "original_image", "mask", "video"})
 # Families where a list of pictures is a list of references for every prompt.
-SHARED_IMAGES = ("Flux2", "EditPlus", "OmniGen", "VisualCloze", "Kontext")
+SHARED_IMAGES = (
+    "BriaFibo2",
+    "EditPlus",
+    "Flux2",
+    "Kontext",
+    "LTXCondition",
+    "OmniGen",
+    "QwenImage21",
+    "VisualCloze",
+    "ZImageOmni",
+)
 
 MOST_FRAMES = 1024
 """Of one video that is in memory already. Every one of them is looked at; files have a smaller limit (`Limits`)."""
@@ -54,14 +64,14 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    leaf: Leaf
+    leaf: Leaf = field(repr=False)
     text: TextInput
     item: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    leaf: Leaf
+    leaf: Leaf = field(repr=False)
     part: int | None
     """Index inside a batch tensor, ``None`` where the leaf is one picture."""
     image: ImageInput
@@ -73,25 +83,30 @@ class CallInputs:
     """What a call contains.
 
     Attributes:
+        pipeline: names of its class and of the classes that it is made of.
+        shared: arguments in which a list is not one for each prompt (see `shared_arguments`).
         count: number of prompts (items).
         leaves: every value of the call, as it came in.
         faults: item index (or ``None`` for all) and why an input cannot be read.
     """
 
-    arguments: Arguments
+    arguments: Arguments = field(repr=False)
     pipeline: str
     limits: Limits
+    shared: frozenset[str] = frozenset()
     count: int = 1
-    leaves: tuple[Leaf, ...] = ()
-    texts: list[_Text] = field(default_factory=list)
-    pictures: list[_Picture] = field(default_factory=list)
+    leaves: tuple[Leaf, ...] = field(default=(), repr=False)
+    texts: list[_Text] = field(default_factory=list, repr=False)
+    pictures: list[_Picture] = field(default_factory=list, repr=False)
     unverified: list[Unverified] = field(default_factory=list)
     faults: list[tuple[int | None, InputError]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, arguments: Arguments, pipeline: str, limits: Limits) -> CallInputs:
+    def of(
+        cls, arguments: Arguments, pipeline: str, limits: Limits, shared: frozenset[str] = frozenset()
+    ) -> CallInputs:
         """Read the arguments of a call of the class named `pipeline`."""
-        self = cls(arguments, pipeline, limits)
+        self = cls(arguments, pipeline, limits, shared)
         self.leaves = tuple(arguments.leaves())
         self.count = _count(arguments, self.leaves)
         for leaf in self.leaves:
@@ -112,11 +127,15 @@ class CallInputs:
             self.unverified.append(Unverified(leaf.kind.value, leaf.where, _shape(leaf.value)))
 
     def _is_avoided(self, leaf: Leaf) -> bool:
-        """Whether words are to be avoided: a guidance scale below zero turns them into what is asked for."""
-        return is_avoided(leaf.argument) and not any(
-            isinstance(value, int | float) and value < 0
+        return is_avoided(leaf.argument) and not self.turned
+
+    @property
+    def turned(self) -> bool:
+        """Whether a guidance scale is below zero: it turns what is to be avoided into what is asked for."""
+        return any(
+            below_zero(value)
             for name, value in self.arguments.values.items()
-            if "guidance" in name or "cfg" in name
+            if ("guidance" in name or "cfg" in name) and held_by(name) in (Holds.SETTING, None)
         )
 
     def _take_picture(self, leaf: Leaf) -> None:
@@ -149,7 +168,7 @@ class CallInputs:
         return int(leaf.path[1]) if aligned else None
 
     def _aligned(self, argument: str, length: int) -> bool:
-        shared = any(word in self.pipeline for word in SHARED_IMAGES)
+        shared = argument in self.shared or any(word in self.pipeline for word in SHARED_IMAGES)
         return argument in ALIGNED and length == self.count and self.count > 1 and not shared
 
     # ---- requests
@@ -197,7 +216,7 @@ class CallInputs:
         return arguments
 
     def _put_pictures(self, arguments: Arguments, items: Sequence[Item], blanked: Sequence[int]) -> None:
-        changed: dict[int, tuple[Any, ...]] = {}
+        changed: dict[int, Sequence[Any]] = {}
         for index, item in enumerate(items):
             for mine, new in zip(self._pictures_of(index), item.current.images, strict=True):
                 place = next(k for k, p in enumerate(self.pictures) if p is mine)
@@ -229,7 +248,7 @@ class CallInputs:
             if name in ("latents", "generator"):
                 del arguments.values[name]
             elif self.count > 1 and isinstance(value, list | tuple) and len(value) == self.count:
-                if any(t.leaf.argument == name for t in self.texts) or self._aligned(name, len(value)):
+                if _is_per_prompt(name) or self._aligned(name, len(value)):
                     arguments.values[name] = type(value)([value[index]])
             elif self.count > 1 and hasattr(value, "shape") and value.ndim >= 2 and value.shape[0] == self.count:
                 arguments.values[name] = value[index : index + 1]
@@ -257,9 +276,29 @@ def _count(arguments: Arguments, leaves: Sequence[Leaf]) -> int:
 
 
 def _is_per_prompt(argument: str) -> bool:
-    """Whether a list of texts has one for each prompt. A list that nobody knows may reach every item."""
-    texts = (Holds.TEXT, Holds.NEGATIVE, Holds.SYSTEM)
-    return held_by(argument) in texts and argument not in ("messages", "prompt_segments")
+    """Whether a list of texts has one for each prompt: prompts, and words to be avoided beside them.
+
+    Others (phrases of places, edits, templates) may reach every prompt, whatever the length of their list.
+    """
+    return argument in PROMPTS or is_avoided(argument)
+
+
+def shared_arguments(pipe: Any, arguments: Arguments) -> frozenset[str]:
+    """Arguments in which a list of pictures is one for each part of `pipe`, such as several ControlNets or adapters.
+
+    One union ControlNet takes a list as well: one picture for each kind of control.
+    """
+    shared: set[str] = set()
+    net, adapter = getattr(pipe, "controlnet", None), getattr(pipe, "adapter", None)
+    if _is_several(net) or "Union" in type(net).__name__:
+        shared.add("control_image" if arguments.accepts("control_image") else "image")
+    if _is_several(adapter):
+        shared.add("image")
+    return frozenset(shared)
+
+
+def _is_several(part: Any) -> bool:
+    return isinstance(part, list | tuple) or any(hasattr(part, name) for name in ("nets", "adapters"))
 
 
 def _split(value: Any, role: Role) -> list[tuple[int | None, Any]]:

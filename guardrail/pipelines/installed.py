@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from guardrail.pipelines.entries import CALLS, ENTRIES
 from guardrail.pipelines.inner import INNER, Inner, refuse_unguarded_call
+from guardrail.pipelines.methods import is_foreign, makes_pictures, refuse_decoded, run_foreign
 
 __all__ = ["installed_class", "like", "plain"]
 
@@ -44,7 +45,7 @@ def installed_class(
     Args:
         inside: attributes that hold pipelines of their own (a prior, a decoder).
         reinstall: makes an installed pipeline of a plain one, for pickles and copies.
-        under: puts another pipeline under the same guard.
+        under: puts pipelines that stand in a value under the same guard.
         from_pipe: the same for what ``from_pipe`` makes.
     """
     call = kind.__call__
@@ -54,7 +55,7 @@ def installed_class(
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
         inner = _of(self)
-        return reinstall, (plain(self), inner.on_block, inner.options)
+        return reinstall, (plain(self), *inner.kept)
 
     def components(self: Any) -> Any:
         if not _of(self).running:
@@ -67,16 +68,39 @@ def installed_class(
         "__doc__": kind.__doc__,
         "__module__": kind.__module__,
         "__qualname__": kind.__qualname__,
-        "from_pipe": classmethod(lambda cls, pipeline, **kwargs: from_pipe(kind, pipeline, kwargs)),
     }
+    if hasattr(kind, "from_pipe"):
+        body["from_pipe"] = classmethod(lambda cls, pipeline, **kwargs: from_pipe(kind, pipeline, kwargs))
     if isinstance(getattr(kind, "components", None), property):
         body["components"] = property(components)
+    if any(c.__name__ == "ModularPipeline" for c in kind.__mro__):
+        body |= _of_blocks(kind)
     for name in (*sorted(ENTRIES | CALLS), *_SIGNS):
         function = inspect.getattr_static(kind, name, None)
         if inspect.isfunction(function):
             body[name] = _sign(function) if name in _SIGNS else _entry(name, function)
+    body |= _others(kind, under, frozenset(body))
     body |= {name: _inside(name, under) for name in inside}
     return type(kind.__name__, (kind,), body)
+
+
+def _of_blocks(kind: Any) -> dict[str, Any]:
+    """Of a modular pipeline: its blocks, without which it cannot be run past the guard."""
+
+    def own(self: Any) -> Any:
+        inner = self.__dict__.get(INNER)
+        if inner is not None and not inner.running:
+            refuse_unguarded_call(self, sys._getframe(1))
+        return self.__dict__["_blocks"]
+
+    def put(self: Any, value: Any) -> None:
+        self.__dict__["_blocks"] = value
+
+    def blocks(self: Any) -> Any:
+        _of(self).note_blocks()
+        return kind.blocks.fget(self)
+
+    return {"_blocks": property(own, put), "blocks": property(blocks)}
 
 
 def _of(pipe: Any) -> Inner:
@@ -101,6 +125,48 @@ def _sign(function: Any) -> Any:
         return function(self, *args, **kwargs)
 
     return functools.wraps(function)(method)
+
+
+def _others(kind: Any, under: Callable[[Inner, Any], Any], taken: frozenset[str]) -> dict[str, Any]:
+    """Public methods that are on no list: those of classes outside diffusers, those that decode, those of the class."""
+    body: dict[str, Any] = {}
+    for name in dir(kind):
+        if name.startswith("_") or name in taken:
+            continue
+        found = inspect.getattr_static(kind, name)
+        if isinstance(found, classmethod | staticmethod):
+            body[name] = _OfClass(kind, name, under)
+        elif inspect.isfunction(found) and (is_foreign(found) or makes_pictures(name)):
+            body[name] = _other(found)
+    return body
+
+
+def _other(function: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        inner = self.__dict__.get(INNER)
+        if inner is None or inner.running:
+            return function(self, *args, **kwargs)
+        if is_foreign(function):
+            return run_foreign(function, self, args, kwargs)
+        result = function(self, *args, **kwargs)
+        refuse_decoded(function, (args, kwargs), result)
+        return result
+
+    return functools.wraps(function)(method)
+
+
+class _OfClass:
+    """A class method or a static one: what it makes by way of an installed pipeline is under the same guard."""
+
+    def __init__(self, kind: Any, name: str, under: Callable[[Inner, Any], Any]) -> None:
+        self._kind, self._name, self._under = kind, name, under
+
+    def __get__(self, pipe: Any, owner: Any = None) -> Any:
+        method = getattr(self._kind, self._name)
+        inner = None if pipe is None else pipe.__dict__.get(INNER)
+        if inner is None:
+            return method
+        return functools.wraps(method)(lambda *args, **kwargs: self._under(inner, method(*args, **kwargs)))
 
 
 def _inside(name: str, under: Callable[[Inner, Any], Any]) -> Any:

@@ -20,7 +20,16 @@ from guardrail.media import Role
 from guardrail.media.arrays import is_array, is_pil, is_tensor, to_numpy
 from guardrail.pipelines.parameters import Holds, held_by
 
-__all__ = ["Kind", "channels_first_video", "classify", "is_avoided", "is_negative", "looks_like_picture", "role_of"]
+__all__ = [
+    "Kind",
+    "below_zero",
+    "channels_first_video",
+    "classify",
+    "is_avoided",
+    "is_negative",
+    "looks_like_picture",
+    "role_of",
+]
 
 
 class Kind(StrEnum):
@@ -92,6 +101,23 @@ def is_negative(name: str) -> bool:
 def is_avoided(name: str) -> bool:
     """Whether the words of an argument are to be avoided rather than drawn; only for names that are known to be so."""
     return held_by(name) is Holds.NEGATIVE
+
+
+def below_zero(value: Any) -> bool:
+    """Whether a guidance scale, or any of a list or an array of them, is below zero; ``None`` (not given) is not.
+
+    A scale that cannot be read counts as below zero: the words to be avoided are then judged as words asked for, which
+    is the stricter reading.
+    """
+    if value is None:
+        return False
+    if isinstance(value, list | tuple):
+        return any(below_zero(v) for v in value)
+    try:
+        numbers = to_numpy(value) if is_tensor(value) else np.asarray(value)
+        return not bool(np.all(numbers >= 0))
+    except (TypeError, ValueError, RuntimeError):
+        return True
 
 
 def role_of(name: str) -> Role:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-__all__ = ["GUARDED_AS", "OUT_OF_SCOPE", "Holds", "held_by", "names_of"]
+__all__ = ["GIVES_PARTS", "GUARDED_AS", "OUT_OF_SCOPE", "Holds", "held_by", "names_of", "out_of_scope"]
 
 
 class Holds(StrEnum):
@@ -58,28 +58,30 @@ GUARDED_AS: Mapping[Holds, str] = {
     Holds.TOKEN_IDS: "named, and left to the policy",
     Holds.SEQUENCE_MASK: "two values or whole numbers in a row pass; anything else is named",
     Holds.GEOMETRY: "coordinates and matrices up to 4×4 pass; anything else is looked at as a picture or named",
-    Holds.CALLBACK: "functions pass; what they may change is covered by the look at the output",
+    Holds.CALLBACK: "functions pass; the output is judged whatever they change, what they decode themselves is not",
     Holds.SETTING: "numbers and short words pass; sentences, pictures and tensors are looked at or named",
 }
 
-# Classes whose outputs are no pictures: what goes in is checked as everywhere, what comes out is not judged.
+# Classes of which no output could be judged: they are refused when they are put under a guard.
 OUT_OF_SCOPE: Mapping[str, str] = {
     "makes sound": """
         AceStepPipeline AudioDiffusionPipeline AudioLDM2Pipeline AudioLDMPipeline DanceDiffusionPipeline
         LongCatAudioDiTPipeline MusicLDMPipeline SpectrogramDiffusionPipeline StableAudio3AudioToAudioPipeline
         StableAudio3InpaintPipeline StableAudio3Pipeline StableAudioPipeline
     """,
-    "gives embeddings for another pipeline, which is where the picture is judged": """
-        FluxPriorReduxPipeline KandinskyPriorPipeline KandinskyV22PriorEmb2EmbPipeline KandinskyV22PriorPipeline
-        StableCascadePriorPipeline WuerstchenPriorPipeline
-    """,
     "makes text": "DiffusionGemmaPipeline LLaDA2Pipeline",
     "makes proteins": "RFD4ProteinaPipeline",
     "makes maps of depth, normals or light from a picture": """
         MarigoldDepthPipeline MarigoldIntrinsicsPipeline MarigoldNormalsPipeline
     """,
-    "is a part of another pipeline and gives latents": "SanaWMLTX2Refiner",
+    "gives pictures and their depth as two lists, of which only one could be judged": "StableDiffusionLDM3DPipeline",
 }
+
+# Classes that give embeddings for another pipeline: what goes in is judged, and the picture where it is made.
+GIVES_PARTS = """
+    FluxPriorReduxPipeline KandinskyPriorPipeline KandinskyV22PriorEmb2EmbPipeline KandinskyV22PriorPipeline
+    StableCascadePriorPipeline WuerstchenPriorPipeline
+"""
 
 _NAMES: Mapping[Holds, str] = {
     Holds.TEXT: """
@@ -280,3 +282,9 @@ def held_by(name: str) -> Holds | None:
 def names_of(holds: Holds) -> tuple[str, ...]:
     """The names on the list that hold this, sorted."""
     return tuple(_NAMES[holds].split())
+
+
+def out_of_scope(pipe: object) -> str:
+    """Why no output of a pipeline could be judged; empty where it can be."""
+    kinds = {c.__name__ for c in type(pipe).__mro__}
+    return next((reason for reason, names in OUT_OF_SCOPE.items() if kinds & set(names.split())), "")

@@ -16,7 +16,7 @@ from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.outputs import MEDIA_FIELDS
 
-__all__ = ["COUNTS", "empty_result", "output_size", "outputs_per_prompt", "placeholder"]
+__all__ = ["COUNTS", "blank_media", "empty_result", "has_flags", "output_size", "outputs_per_prompt", "placeholder"]
 
 GREY = 160
 COUNTS = ("num_images_per_prompt", "num_videos_per_prompt", "num_outputs_per_prompt", "num_waveforms_per_prompt")
@@ -89,7 +89,8 @@ def empty_result(pipe: Any, call: Any, arguments: Arguments, inputs: CallInputs)
     height, width = output_size(pipe, arguments, inputs)
     count = inputs.count * outputs_per_prompt(arguments)
     frames = arguments.get("num_frames") if field == "frames" else None
-    media = _media(str(form), count, frames if isinstance(frames, int) else 1, height, width, video=field == "frames")
+    frames = frames if isinstance(frames, int) else 1
+    media = blank_media(str(form), count, frames, height, width, video=field == "frames")
     flags = [True] * count
     if not arguments.get("return_dict", True):
         return (media, *([flags] if "nsfw_content_detected" in others else [None]) * (tuple_length - 1))
@@ -97,7 +98,14 @@ def empty_result(pipe: Any, call: Any, arguments: Arguments, inputs: CallInputs)
     return output_class(**{field: media}, **rest)
 
 
-def _media(form: str, count: int, frames: int, height: int, width: int, *, video: bool) -> Any:
+def has_flags(call: Any) -> bool:
+    """Whether the tuple form of what a pipeline returns is the pictures and ``nsfw_content_detected``."""
+    made = _return_forms(call)
+    return made is not None and made[3] == 2 and "nsfw_content_detected" in made[2]
+
+
+def blank_media(form: str, count: int, frames: int, height: int, width: int, *, video: bool) -> Any:
+    """Placeholders in the form of `count` pictures, or videos of `frames`: PIL images, or a batch of floats in 0..1."""
     frame = placeholder(height, width)
     if form == "pil":
         from PIL.Image import fromarray

@@ -32,7 +32,7 @@ from guardrail.media.arrays import is_array, is_tensor
 from guardrail.pipelines.kinds import is_negative
 from guardrail.signals import SignalValue
 
-__all__ = ["Ledger", "Origin", "ledger_of", "register"]
+__all__ = ["Ledger", "Origin", "ledger_of", "register", "returned_names"]
 
 MOST_TENSORS = 8192
 MOST_BYTES = 64 << 20
@@ -153,7 +153,7 @@ def register(ledger: Ledger, function: Any, result: Any, origins: Sequence[Origi
         origins: one for each item that it was given. Rows are theirs in order, as many for each; where the number
             does not come out even, and where negative and positive texts cannot be told apart, all count for all.
     """
-    names = _returned_names(function)
+    names = returned_names(function)
     together = Origin(
         tuple(t for o in origins for t in o.texts),
         tuple(i for o in origins for i in o.images),
@@ -205,7 +205,7 @@ def _tensors(value: Any, name: str, depth: int) -> Iterator[tuple[Any, str, tupl
 
 
 @lru_cache(maxsize=256)
-def _returned_names(function: Any) -> tuple[str, ...]:
+def returned_names(function: Any) -> tuple[str, ...]:
     """The names in ``return prompt_embeds, negative_prompt_embeds`` of a function; empty where there are none."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))

@@ -18,8 +18,11 @@ from guardrail.errors import ConfigurationError
 from guardrail.guard import Guard
 from guardrail.pipelines.call import OnBlock, last_decisions
 from guardrail.pipelines.entries import encode_text
-from guardrail.pipelines.inner import INNER, Inner, is_pipeline, refuse_unguarded_call
+from guardrail.pipelines.inner import INNER, Inner, Standing, is_pipeline, refuse_unguarded_call
 from guardrail.pipelines.installed import installed_class, like, plain
+from guardrail.pipelines.methods import is_foreign, makes_pictures, refuse_decoded, run_foreign
+from guardrail.pipelines.modular import ModularInner, is_modular
+from guardrail.pipelines.parameters import out_of_scope
 from guardrail.pipelines.steps import PreviewSettings
 from guardrail.pipelines.steps.hosts import unproved
 
@@ -37,13 +40,15 @@ class GuardedPipeline:
         refuse_unguarded_call(self, sys._getframe(1))
         if name == "components":
             inner.note_components()
+        elif name == "blocks":
+            inner.note_blocks()
         elif name == "save_pretrained":
             inner.note_saving()
         value = getattr(inner.pipe, name)
         if inspect.ismethod(value) and value.__self__ is inner.pipe:
             return _entry(inner, name, value) if inner.is_entry(name) else _fluent(self, inner, value)
-        if inspect.ismethod(value) and name == "from_pipe":
-            return _rewrapping(inner, value)
+        if inspect.isfunction(value) or (inspect.ismethod(value) and isinstance(value.__self__, type)):
+            return _of_class(inner, name, value)
         return _under(inner, value) if is_pipeline(value) else value
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -61,7 +66,7 @@ class GuardedPipeline:
 
     def __reduce__(self) -> Any:
         inner = _inner(self)
-        return _rewrap, (inner.pipe, inner.on_block, inner.options)
+        return _rewrap, (inner.pipe, *inner.kept)
 
     @property
     def guard(self) -> Guard:
@@ -92,10 +97,11 @@ def wrap(
         An object to use like the pipeline. Results carry ``.guardrail``, one decision per output.
 
     Raises:
-        ConfigurationError: as `guardrail.Guard`; also for what is no diffusers pipeline, and for modular pipelines.
+        ConfigurationError: as `guardrail.Guard`; also for what is no diffusers pipeline.
     """
     _require_pipeline(pipe)
     inner = _make(pipe, policy, guard, on_block, options)
+    inner.note_no_checker()
     return _guarded_class(cast(Any, type(pipe)))(inner)
 
 
@@ -104,9 +110,11 @@ def install(
 ) -> Any:
     """As `wrap`, but in place: whoever holds the pipeline object holds a guarded one from now on. Returns it."""
     _require_pipeline(pipe)
-    object.__setattr__(pipe, INNER, _make(pipe, policy, guard, on_block, options))
+    inner = _make(pipe, policy, guard, on_block, options)
+    inner.note_no_checker()
+    object.__setattr__(pipe, INNER, inner)
     inside = tuple(sorted(name for name, value in vars(pipe).items() if is_pipeline(value)))
-    pipe.__class__ = installed_class(cast(Any, type(pipe)), inside, _reinstall, _under, _from_pipe_in_place)
+    pipe.__class__ = installed_class(cast(Any, type(pipe)), inside, _reinstall, _all_under, _from_pipe_in_place)
     return pipe
 
 
@@ -123,7 +131,7 @@ def unwrap(pipe: Any) -> Any:
 def _make(pipe: Any, policy: Any, guard: Guard | None, on_block: OnBlock, options: dict[str, Any]) -> Inner:
     if on_block not in get_args(OnBlock):
         raise ConfigurationError(f"on_block is one of {', '.join(get_args(OnBlock))}, not {on_block!r}")
-    kept = {"policy": policy, "guard": guard, **options}
+    kept = {name: value for name, value in options.items() if name in ("previews", "preview_decoder")}
     decoder = options.pop("preview_decoder", None)
     # Only where they are asked for: how well they foretell the verdict on the picture is not measured yet.
     previews = PreviewSettings.of(options.pop("previews", "auto" if decoder is not None else False), decoder)
@@ -131,7 +139,11 @@ def _make(pipe: Any, policy: Any, guard: Guard | None, on_block: OnBlock, option
         raise ConfigurationError("give either a guard or the options to make one, not both")
     if previews.required and (cause := unproved(pipe)):
         raise ConfigurationError(f"no preview can be made while {type(pipe).__name__} generates: {cause}")
-    return Inner(pipe, guard or Guard(policy, **options), on_block, kept, previews)
+    return _inner_class(pipe)(pipe, guard or Guard(policy, **options), on_block, kept, previews)
+
+
+def _inner_class(pipe: Any) -> type[Inner]:
+    return ModularInner if is_modular(pipe) else Inner
 
 
 def encode_prompt(
@@ -178,15 +190,16 @@ def _held(pipe: Any) -> Inner | None:
 def _require_pipeline(pipe: Any) -> None:
     if _held(pipe) is not None:
         raise ConfigurationError("this pipeline is guarded already; unwrap it first to change the policy")
-    names = {c.__name__ for c in type(pipe).__mro__}
-    if "ModularPipeline" in names:
-        raise ConfigurationError("modular pipelines cannot be guarded by this version; use the classic pipeline class")
-    if "DiffusionPipeline" not in names or not callable(pipe):
+    if not is_pipeline(pipe) or not callable(pipe):
         raise ConfigurationError(f"{type(pipe).__name__} is no diffusers pipeline; for other code use guardrail.Guard")
+    if cause := out_of_scope(pipe):
+        raise ConfigurationError(f"{type(pipe).__name__} {cause}: its output cannot be judged, so it cannot be wrapped")
 
 
-def _rewrap(pipe: Any, on_block: OnBlock, options: dict[str, Any]) -> Any:
-    return wrap(pipe, on_block=on_block, **options)
+def _rewrap(pipe: Any, guard: Guard, on_block: OnBlock, options: dict[str, Any], standing: Standing) -> Any:
+    guarded = wrap(pipe, guard=guard, on_block=on_block, **options)
+    _inner(guarded).standing = standing
+    return guarded
 
 
 def _inner(guarded: Any) -> Inner:
@@ -210,15 +223,17 @@ def _guarded_class(kind: Any) -> Any:
     return type(f"Guarded{kind.__name__}", (GuardedPipeline,), body)
 
 
-def _reinstall(pipe: Any, on_block: OnBlock, options: dict[str, Any]) -> Any:
-    return install(pipe, on_block=on_block, **options)
+def _reinstall(pipe: Any, guard: Guard, on_block: OnBlock, options: dict[str, Any], standing: Standing) -> Any:
+    install(pipe, guard=guard, on_block=on_block, **options)
+    pipe.__dict__[INNER].standing = standing
+    return pipe
 
 
 def _under(inner: Inner, pipe: Any) -> Any:
     """Another pipeline, one inside a guarded one or made of it, under the same guard."""
     if _held(pipe) is not None:
         return pipe
-    other = Inner(pipe, inner.guard, inner.on_block, inner.options, inner.previews)
+    other = _inner_class(pipe)(pipe, inner.guard, inner.on_block, inner.options, inner.previews)
     return _guarded_class(cast(Any, type(pipe)))(other)
 
 
@@ -237,22 +252,35 @@ def _fluent(guarded: Any, inner: Inner, method: Any) -> Any:
 
     @functools.wraps(method)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        result = method(*args, **kwargs)
-        if result is inner.pipe:
-            return guarded
-        return _under(inner, result) if is_pipeline(result) else result
+        if is_foreign(method):
+            result = run_foreign(method.__func__, guarded, args, kwargs)
+        else:
+            result = method(*args, **kwargs)
+            if makes_pictures(method.__name__) and not inner.running:
+                refuse_decoded(method, (args, kwargs), result)
+        return guarded if result is inner.pipe else _all_under(inner, result)
 
     return wrapped
 
 
-def _rewrapping(inner: Inner, method: Any) -> Any:
-    """``from_pipe`` called on a guarded pipeline: what it makes is under the same guard."""
+def _of_class(inner: Inner, name: str, method: Any) -> Any:
+    """A class method or function called on a guarded pipeline: pipelines that it makes are under the same guard."""
 
     @functools.wraps(method)
-    def wrapped(pipeline: Any, *args: Any, **kwargs: Any) -> Any:
-        return _under(inner, method(_bare(pipeline), *args, **kwargs))
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if name == "from_pipe":
+            args = tuple(_bare(a) for a in args)
+            kwargs = {k: _bare(v) for k, v in kwargs.items()}
+        return _all_under(inner, method(*args, **kwargs))
 
     return wrapped
+
+
+def _all_under(inner: Inner, result: Any) -> Any:
+    """A result with the pipelines that stand in it under the guard."""
+    if type(result) in (tuple, list):
+        return type(result)(_all_under(inner, value) for value in result)
+    return _under(inner, result) if is_pipeline(result) else result
 
 
 def _from_pipe_in_place(kind: Any, pipeline: Any, kwargs: dict[str, Any]) -> Any:
@@ -261,8 +289,7 @@ def _from_pipe_in_place(kind: Any, pipeline: Any, kwargs: dict[str, Any]) -> Any
     inner = _held(pipeline)
     if inner is None:
         return made
-    kept = {k: v for k, v in inner.options.items() if k in ("previews", "preview_decoder")}
-    return install(made, guard=inner.guard, on_block=inner.on_block, **kept)
+    return install(made, guard=inner.guard, on_block=inner.on_block, **inner.options)
 
 
 def _bare(pipeline: Any) -> Any:

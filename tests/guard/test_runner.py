@@ -14,7 +14,7 @@ import pytest
 from guardrail.checks.base import Failure, SignalValues
 from guardrail.decision import EffectiveCheck
 from guardrail.errors import CheckError
-from guardrail.guard import runner as runner_module
+from guardrail.guard import pool as pool_module
 from guardrail.guard.runner import Runner
 from guardrail.media import ImageInput, Request, TextInput
 from guardrail.signals import CORE, SignalSpec, Stage
@@ -215,7 +215,7 @@ def test_after_too_many_hung_calls_a_check_is_out_of_service_and_comes_back_when
         return [SignalValues({"prompt.sexual": 0.0})]
 
     runner = Runner([Scripted(answer, timeout_s=0.02)])
-    for _ in range(runner_module.MOST_HUNG_CALLS):
+    for _ in range(pool_module.MOST_HUNG_CALLS):
         runner.run([request("a")], Stage.PROMPT)
     begun = time.perf_counter()
     (found,) = runner.run([request("a")], Stage.PROMPT)
@@ -234,6 +234,30 @@ def test_after_too_many_hung_calls_a_check_is_out_of_service_and_comes_back_when
     assert found.signals == {"prompt.sexual": 0.0}
 
 
+def test_a_call_that_comes_back_when_its_caller_gives_up_is_no_hung_one() -> None:
+    """The answer arrives after the time was up and before the caller could say so."""
+    pool = pool_module.Pool("late")
+    for _ in range(2 * pool_module.MOST_HUNG_CALLS):
+        job = pool.submit(lambda: [Failure("late")])
+        assert job.finished.wait(5)
+        pool.give_up(job, 0.1)
+        assert (job.wait(0.1), job.cause) == ([Failure("late")], "")
+    assert sum(t.name == "guardrail-late" for t in threading.enumerate()) == pool_module.WORKERS_PER_CHECK
+
+
+def test_a_call_that_was_given_up_gives_nothing_afterwards() -> None:
+    let_go = threading.Event()
+    pool = pool_module.Pool("slow")
+    job = pool.submit(lambda: [Failure("slow")] if let_go.wait(20) else [])
+    assert job.wait(0.01) is None
+    let_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "guardrail-slow":
+            thread.join(5)
+    assert (job.wait(0.01), job.cause) == (None, "timed out after 0.01 s")
+    assert pool.submit(lambda: [Failure("next")]).wait(5) == [Failure("next")]
+
+
 def test_hung_threads_are_bounded() -> None:
     let_go = threading.Event()
     before = threading.active_count()
@@ -242,7 +266,7 @@ def test_hung_threads_are_bounded() -> None:
         runner.run([request("a")], Stage.PROMPT)
     grown = threading.active_count() - before
     let_go.set()
-    assert grown <= runner_module.MOST_HUNG_CALLS + runner_module.WORKERS_PER_CHECK
+    assert grown <= pool_module.MOST_HUNG_CALLS + pool_module.WORKERS_PER_CHECK
 
 
 def test_a_panic_in_native_code_does_not_take_the_worker_with_it() -> None:
@@ -254,12 +278,12 @@ def test_a_panic_in_native_code_does_not_take_the_worker_with_it() -> None:
     def answer(batch: Sequence[Request]) -> Any:
         nonlocal calls
         calls += 1
-        if calls <= 2 * runner_module.WORKERS_PER_CHECK:
+        if calls <= 2 * pool_module.WORKERS_PER_CHECK:
             raise PanicException
         return [SignalValues({"prompt.sexual": 0.0})]
 
     runner = Runner([Scripted(answer)])
-    found = [runner.run([request("a")], Stage.PROMPT)[0] for _ in range(2 * runner_module.WORKERS_PER_CHECK + 1)]
+    found = [runner.run([request("a")], Stage.PROMPT)[0] for _ in range(2 * pool_module.WORKERS_PER_CHECK + 1)]
     assert all(f.failures == {"scripted": "PanicException"} for f in found[:-1])
     assert found[-1].signals == {"prompt.sexual": 0.0}
 

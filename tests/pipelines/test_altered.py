@@ -81,12 +81,15 @@ def test_steering_adds_to_the_users_own_negative_prompt(make_guard: Any) -> None
     calls = spy(pipe)
     guarded = guardrail.wrap(pipe, guard=make_guard(STEER.replace("nudity}", "nudity, scale: 9.0}")))
     guarded(**call_arguments("text2img", SUGGESTIVE), negative_prompt="blurry")
-    assert calls[0]["negative_prompt"].startswith("blurry, nudity")
+    # Before it: encoders cut long texts at their end.
+    assert calls[0]["negative_prompt"].startswith("nudity, ")
+    assert calls[0]["negative_prompt"].endswith(", blurry")
     assert calls[0]["guidance_scale"] == 9.0
 
 
 @pytest.mark.parametrize(
-    ("name", "more"), [("text2img", {"guidance_scale": 1.0}), ("flux", {}), ("z_image", {}), ("qwen_image", {})]
+    ("name", "more"),
+    [("text2img", {"guidance_scale": 1.0}), ("flux", {}), ("z_image", {"guidance_scale": 0.0}), ("qwen_image", {})],
 )
 def test_steering_is_reported_inactive_without_guidance(name: str, more: dict[str, Any], make_guard: Any) -> None:
     pipe = BUILDERS[name]()

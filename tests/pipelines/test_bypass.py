@@ -338,6 +338,35 @@ def test_invert_is_judged_and_what_it_left_belongs_to_the_next_call(put: Any, ma
 
 
 @pytest.mark.parametrize("put", [guardrail.wrap, guardrail.install])
+def test_an_invert_that_was_interrupted_still_belongs_to_the_next_call(put: Any, make_guard: Any) -> None:
+    class Editing(diffusers.StableDiffusionPipeline):
+        """Is interrupted when it has taken the picture in."""
+
+        def invert(self, image: Any, source_prompt: str = "", interrupted: bool = False) -> None:
+            self.kept = image
+            if interrupted:
+                raise KeyboardInterrupt
+
+    pipe = Editing(**BUILDERS["text2img"]().components, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    guarded = put(pipe, guard=make_guard(RULES))
+
+    def judged() -> tuple[int, int]:
+        hashes = guarded(**call_arguments("text2img")).guardrail[0].inputs
+        return len(hashes["image_hashes"]), len(hashes["text_hashes"])
+
+    with pytest.raises(KeyboardInterrupt):
+        guarded.invert(picture(), source_prompt="a fox", interrupted=True)
+    assert judged() == (1, 2)
+    with pytest.raises(KeyboardInterrupt):
+        guarded.invert(picture(seed=1), source_prompt="a boat", interrupted=True)
+    # Whichever of the two the pipeline holds now, both are judged.
+    assert judged() == (2, 3)
+    guarded.invert(picture(seed=2), source_prompt="a hill")
+    assert judged() == (1, 2)
+
+
+@pytest.mark.parametrize("put", [guardrail.wrap, guardrail.install])
 def test_encode_prompt_of_both_kinds_of_guarded_pipeline(put: Any, make_guard: Any) -> None:
     guarded = put(BUILDERS["text2img"](), guard=make_guard(RULES))
     with pytest.raises(guardrail.Blocked):

@@ -136,6 +136,44 @@ def test_copies_keep_the_guard_and_files_do_not(
         assert "does not carry its guard" in caplog.text
 
 
+@PUT
+def test_copies_are_under_the_policy_that_is_in_force_now(put: Any, policy_file: Any, tmp_path: Any) -> None:
+    tight = tmp_path / "tight.yaml"
+    tight.write_text("policy: {id: tight, version: 1.0.0}\n" + RULES, "utf-8")
+    pipe = BUILDERS["text2img"]()
+    guard = guardrail.Guard(policy_file(NEVER), audit=None, gallery=None)
+    guarded = put(pipe, guard=guard, previews=(0.5,))
+    guard.reload(tight)
+    for other in (copy.copy(guarded), copy.deepcopy(guarded), pickle.loads(pickle.dumps(guarded))):
+        decision = other(**call_arguments("text2img", BAD)).guardrail[0]
+        assert (decision.blocked, decision.policy.id) == (True, "tight")
+
+
+@PUT
+def test_what_was_inverted_goes_along_with_a_copy_and_not_into_a_pickle(put: Any, make_guard: Any) -> None:
+    guard = make_guard(RULES)
+    guarded = put(Inverting(**BUILDERS["text2img"]().components, requires_safety_checker=False), guard=guard)
+    guarded.set_progress_bar_config(disable=True)
+    guarded.invert(picture(), source_prompt="a fox")
+    for other in (copy.copy(guarded), copy.deepcopy(guarded)):
+        assert len(other(**call_arguments("text2img")).guardrail[0].inputs["image_hashes"]) == 1
+    stored = pickle.dumps(guarded)
+    assert b"a fox" not in stored
+    other = pickle.loads(stored)
+    for again in (other, pickle.loads(pickle.dumps(other))):
+        with pytest.raises(guardrail.GuardrailError, match="invert again"):
+            again(**call_arguments("text2img"))
+    other.invert(picture(), source_prompt="a fox")
+    assert not other(**call_arguments("text2img")).guardrail[0].blocked
+
+
+class Inverting(diffusers.StableDiffusionPipeline):
+    """As LEDITS++: the picture comes by `invert`, the wish by the call."""
+
+    def invert(self, image: Any, source_prompt: str = "") -> None:
+        self.kept = torch.zeros(1)
+
+
 # ---- exchanged parts
 
 
@@ -214,6 +252,37 @@ def test_a_lora_is_found_by_what_peft_and_diffusers_note_of_it(fused: bool, make
     assert out.guardrail[0].rules == ("r",)
     assert "lora" in whats(out)
     assert "jane" not in str(out.guardrail[0].to_json())
+
+
+def lora_of(unet: torch.nn.Module, rank: int = 2) -> dict[str, torch.Tensor]:
+    """A LoRA for the queries of every attention, in the layout of the files that diffusers writes."""
+    weights = {}
+    for name, layer in unet.named_modules():
+        if name.endswith("to_q") and isinstance(layer, torch.nn.Linear):
+            down = torch.randn(rank, layer.in_features, generator=generator())
+            up = torch.randn(layer.out_features, rank, generator=generator())
+            weights |= {f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}
+    return weights
+
+
+@PUT
+def test_a_lora_that_peft_loads(put: Any, make_guard: Any) -> None:
+    """By way of the guarded pipeline; it is used, named, fused, taken off again."""
+    pytest.importorskip("peft", reason="diffusers loads a LoRA by peft, which is not installed")
+    guarded = put(BUILDERS["text2img"](), guard=make_guard(NEVER))
+    before = guarded(**call_arguments("text2img"), generator=generator())
+    guarded.load_lora_weights(lora_of(guarded.unet), adapter_name="jane-doe")
+    (found,) = adapters_of(guarded)
+    assert (found.kind, found.part, found.names) == ("lora", "unet", ("jane-doe",))
+    loaded = guarded(**call_arguments("text2img"), generator=generator())
+    assert "lora" in whats(loaded)
+    assert "jane" not in str(loaded.guardrail[0].to_json())
+    assert not same(before.images, loaded.images)
+    guarded.fuse_lora()
+    guarded.unload_lora_weights()
+    assert "lora" in whats(guarded(**call_arguments("text2img")))
+    refused = put(guardrail.unwrap(guarded), guard=make_guard(REFUSED % "lora"))
+    assert refused(**call_arguments("text2img")).guardrail[0].rules == ("r",)
 
 
 def test_a_rule_can_look_harder_at_what_adapters_make(make_guard: Any) -> None:

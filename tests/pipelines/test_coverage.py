@@ -14,7 +14,7 @@ from PIL import Image
 from guardrail.media import Limits
 from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.inputs import CallInputs
-from guardrail.pipelines.parameters import GUARDED_AS, OUT_OF_SCOPE, Holds, held_by, names_of
+from guardrail.pipelines.parameters import GIVES_PARTS, GUARDED_AS, OUT_OF_SCOPE, Holds, held_by, names_of
 from tests.pipelines.survey import survey
 
 RANDOM = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def test_a_name_that_is_not_on_the_list_would_be_found() -> None:
 
 
 def test_classes_out_of_scope_exist_and_are_named_once() -> None:
-    listed = [name for names in OUT_OF_SCOPE.values() for name in names.split()]
+    listed = [name for names in (*OUT_OF_SCOPE.values(), GIVES_PARTS) for name in names.split()]
     assert len(listed) == len(set(listed))
     assert set(listed) <= set(survey().pipelines)
 

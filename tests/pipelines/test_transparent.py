@@ -6,7 +6,6 @@ import copy
 import inspect
 import pickle
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import diffusers
@@ -15,27 +14,10 @@ import pytest
 import torch
 
 import guardrail
-from tests.pipelines.tiny import BUILDERS, call_arguments
+from tests.pipelines.tiny import BUILDERS, call_arguments, several, shared
 
 NEVER = "rules: [{id: never, at: output, when: {context.purpose: never-said}, then: block}]\n"
 FAMILIES = list(BUILDERS)
-
-
-@pytest.fixture(scope="module")
-def built() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-def pipe_of(built: dict[str, Any]) -> Callable[[str], Any]:
-    """Pipelines are built once a module: building costs more than running."""
-
-    def get(name: str) -> Any:
-        if name not in built:
-            built[name] = BUILDERS[name]()
-        return built[name]
-
-    return get
 
 
 def media(value: Any) -> Any:
@@ -58,35 +40,38 @@ def generator(seed: int = 3) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_output_type_and_form(name: str, pipe_of: Any, make_guard: Any) -> None:
-    pipe = pipe_of(name)
-    guarded = guardrail.wrap(pipe, guard=make_guard(NEVER))
-    for output_type in ("pil", "np", "pt", "latent"):
-        for return_dict in (True, False):
-            form = {"output_type": output_type, "return_dict": return_dict}
-            bare = pipe(**call_arguments(name, **form), generator=generator())
-            ours = guarded(**call_arguments(name, **form), generator=generator())
-            assert type(ours) is type(bare)
-            assert same(media(bare), media(ours)), (output_type, return_dict)
-            if return_dict:
-                assert list(ours.keys()) == list(bare.keys())
-                assert [d.action for d in ours.guardrail] == ["allow"]
-                assert ours.guardrail[0].pixels_sha256
-            else:
-                assert len(ours) == len(bare)
-                assert len(guarded.last_decisions) == 1
+FORMS = [("pil", True), ("np", False), ("pt", True), ("latent", False)]
+EVERY_FORM = [(kind, as_object) for kind in ("pil", "np", "pt", "latent") for as_object in (True, False)]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_lists_several_images_and_global_seed(name: str, pipe_of: Any, make_guard: Any) -> None:
-    pipe = pipe_of(name)
+def test_every_output_type_and_form(name: str, make_guard: Any) -> None:
+    pipe = shared(name)
     guarded = guardrail.wrap(pipe, guard=make_guard(NEVER))
-    several = "num_videos_per_prompt" if name == "wan" else "num_images_per_prompt"
+    for output_type, return_dict in EVERY_FORM if name == "text2img" else FORMS:
+        form = {"output_type": output_type, "return_dict": return_dict}
+        bare = pipe(**call_arguments(name, **form), generator=generator())
+        ours = guarded(**call_arguments(name, **form), generator=generator())
+        assert type(ours) is type(bare)
+        assert same(media(bare), media(ours)), (output_type, return_dict)
+        if return_dict:
+            assert list(ours.keys()) == list(bare.keys())
+            assert [d.action for d in ours.guardrail] == ["allow"]
+            assert ours.guardrail[0].pixels_sha256
+        else:
+            assert len(ours) == len(bare)
+            assert len(guarded.last_decisions) == 1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_lists_several_images_and_global_seed(name: str, make_guard: Any) -> None:
+    pipe = shared(name)
+    guarded = guardrail.wrap(pipe, guard=make_guard(NEVER))
+    more = several(name, 2)
 
     def arguments() -> dict[str, Any]:
         # Made afresh for each call: a pipeline may write into the list of prompts.
-        return call_arguments(name, ["a small red fox", "a lighthouse at dusk"], output_type="np", **{several: 2})
+        return call_arguments(name, ["a small red fox", "a lighthouse at dusk"], output_type="np", **more)
 
     torch.manual_seed(11)
     bare = pipe(**arguments())
@@ -96,13 +81,14 @@ def test_lists_several_images_and_global_seed(name: str, pipe_of: Any, make_guar
     # The guard drew nothing: the next draw is the same, too.
     assert torch.equal(after_bare, torch.rand(1))
     assert same(media(bare), media(ours))
-    assert [(d.prompt_index, d.image_index) for d in ours.guardrail] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert [len(group) for group in ours.guardrail.by_prompt()] == [2, 2]
+    each = 2 if more else 1
+    assert [(d.prompt_index, d.image_index) for d in ours.guardrail] == [(p, k) for p in (0, 1) for k in range(each)]
+    assert [len(group) for group in ours.guardrail.by_prompt()] == [each, each]
 
 
-@pytest.mark.parametrize("name", ["text2img", "sdxl", "flux"])
-def test_a_generator_for_each_prompt(name: str, pipe_of: Any, make_guard: Any) -> None:
-    pipe = pipe_of(name)
+@pytest.mark.parametrize("name", ["text2img", "sdxl", "flux", "ddim"])
+def test_a_generator_for_each_prompt(name: str, make_guard: Any) -> None:
+    pipe = shared(name)
     guarded = guardrail.wrap(pipe, guard=make_guard(NEVER))
     arguments = call_arguments(name, ["a fox", "a boat"], output_type="np")
     bare = pipe(**arguments, generator=[generator(1), generator(2)])
@@ -127,8 +113,8 @@ def test_it_looks_like_the_pipeline(make_guard: Any) -> None:
         _ = guarded.no_such_thing
 
 
-def test_wrong_arguments_fail_as_before(pipe_of: Any, make_guard: Any) -> None:
-    pipe = pipe_of("flux")
+def test_wrong_arguments_fail_as_before(make_guard: Any) -> None:
+    pipe = shared("flux")
     guarded = guardrail.wrap(pipe, guard=make_guard(NEVER))
     with pytest.raises(TypeError, match="prompts"):
         guarded(prompts="a typo in the name")

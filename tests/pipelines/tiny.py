@@ -1,81 +1,33 @@
-"""Tiny pipelines of the families that the guard must hold for, with random weights and no files."""
+"""Tiny pipelines of the families that the guard must hold for, with random weights and no files.
+
+`BUILDERS` has the classic ones, `MODULAR` those made of blocks. A builder makes a pipeline of one's own; `shared` gives
+one for the whole session, to tests that leave it as it is.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
-import transformers
 from PIL import Image
 
-from guardrail.demo.tiny import byte_clip_tokenizer, tiny_clip_text, tiny_stable_diffusion
+from guardrail.demo.tiny import tiny_stable_diffusion
+from tests.pipelines import tiny_parts as parts
 
 STEPS = 2
 
 
-def _quiet(pipe: Any) -> Any:
+def _of(class_name: str, own: dict[str, Any], **options: Any) -> Any:
+    pipe = getattr(diffusers, class_name)(**own, **options)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
-def _seed() -> None:
-    torch.manual_seed(7)
-
-
-def _vae(channels: int = 4, *, quant: bool = True, **config: Any) -> Any:
-    _seed()
-    return diffusers.AutoencoderKL(
-        block_out_channels=[8] * 4,
-        down_block_types=["DownEncoderBlock2D"] * 4,
-        up_block_types=["UpDecoderBlock2D"] * 4,
-        latent_channels=channels,
-        layers_per_block=1,
-        norm_num_groups=2,
-        sample_size=64,
-        use_quant_conv=quant,
-        use_post_quant_conv=quant,
-        **config,
-    ).eval()
-
-
-def _t5() -> dict[str, Any]:
-    _seed()
-    config = transformers.T5Config(
-        vocab_size=128,
-        d_model=32,
-        d_kv=8,
-        d_ff=64,
-        num_layers=1,
-        num_heads=2,
-        dropout_rate=0.0,
-        feed_forward_proj="gated-gelu",
-    )
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0)]
-    pieces += [(chr(c), -3.0) for c in range(33, 127)]
-    tokenizer = transformers.T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
-    return {"encoder": transformers.T5EncoderModel(config).eval(), "tokenizer": tokenizer}
-
-
-_QWEN_SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"]
-_QWEN_SPECIALS += ["<|image_pad|>", "<|video_pad|>", "<think>", "</think>"]
-
-
-def _qwen_tokenizer() -> Any:
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    tokens = [*sorted(ByteLevel.alphabet()), *_QWEN_SPECIALS]
-    tokenizer = transformers.Qwen2Tokenizer(
-        vocab={t: i for i, t in enumerate(tokens)}, merges=[], model_max_length=2048
-    )
-    tokenizer.add_special_tokens({"additional_special_tokens": _QWEN_SPECIALS[1:]})
-    tokenizer.chat_template = (
-        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    return tokenizer
+# ---- Stable Diffusion 1
 
 
 def text2img() -> Any:
@@ -90,40 +42,26 @@ def inpaint() -> Any:
     return tiny_stable_diffusion("StableDiffusionInpaintPipeline", unet_channels=9)
 
 
+def pix2pix() -> Any:
+    return tiny_stable_diffusion("StableDiffusionInstructPix2PixPipeline", unet_channels=8)
+
+
+def checker() -> Any:
+    """With the stock safety checker, which finds fault with every picture and blackens it."""
+    own = tiny_stable_diffusion().components
+    own |= {"safety_checker": parts.safety_checker(flags=True), "feature_extractor": parts.clip_pixels()}
+    return _of("StableDiffusionPipeline", own)
+
+
 def controlnet() -> Any:
-    _seed()
-    control = diffusers.ControlNetModel(
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        in_channels=4,
-        cross_attention_dim=16,
-        attention_head_dim=2,
-        norm_num_groups=2,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        conditioning_embedding_out_channels=(4, 8, 8, 8),
-    ).eval()
-    parts = tiny_stable_diffusion().components
-    return _quiet(
-        diffusers.StableDiffusionControlNetPipeline(**parts, controlnet=control, requires_safety_checker=False)
-    )
+    own = tiny_stable_diffusion().components | {"controlnet": parts.control_net()}
+    return _of("StableDiffusionControlNetPipeline", own, requires_safety_checker=False)
 
 
 def ip_adapter() -> Any:
     pipe = tiny_stable_diffusion()
-    _seed()
-    vision = transformers.CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=32,
-        projection_dim=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=8,
-    )
-    pixels = transformers.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    pipe.register_modules(
-        image_encoder=transformers.CLIPVisionModelWithProjection(vision).eval(), feature_extractor=pixels
-    )
+    pipe.register_modules(image_encoder=parts.clip_vision(), feature_extractor=parts.clip_pixels())
+    parts.seed()
     weights: dict[str, Any] = {}
     for i, name in enumerate(pipe.unet.attn_processors):
         if name.endswith("attn2.processor"):
@@ -141,229 +79,128 @@ def ip_adapter() -> Any:
     return pipe
 
 
-def sdxl() -> Any:
-    _seed()
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=2,
-        norm_num_groups=2,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=4,
-        use_linear_projection=True,
-        projection_class_embeddings_input_dim=6 * 4 + 16,
-        transformer_layers_per_block=1,
+def animatediff() -> Any:
+    own = tiny_stable_diffusion().components
+    parts.seed()
+    motion = diffusers.MotionAdapter(
+        block_out_channels=(8, 16), motion_layers_per_block=1, motion_norm_num_groups=2, motion_num_attention_heads=2
     ).eval()
-    return _quiet(
-        diffusers.StableDiffusionXLPipeline(
-            vae=_vae(),
-            unet=unet,
-            text_encoder=tiny_clip_text(16),
-            text_encoder_2=tiny_clip_text(16, projection=True),
-            tokenizer=byte_clip_tokenizer(),
-            tokenizer_2=byte_clip_tokenizer(),
-            scheduler=diffusers.EulerDiscreteScheduler(steps_offset=1),
-            add_watermarker=False,
-        )
-    )
+    del own["safety_checker"]
+    return _of("AnimateDiffPipeline", own | {"motion_adapter": motion})
+
+
+# ---- others
+
+
+def sdxl() -> Any:
+    return _of("StableDiffusionXLPipeline", parts.sdxl_parts(), add_watermarker=False)
+
+
+def sdxl_img2img() -> Any:
+    return _of("StableDiffusionXLImg2ImgPipeline", parts.sdxl_parts(), add_watermarker=False)
+
+
+def sdxl_inpaint() -> Any:
+    return _of("StableDiffusionXLInpaintPipeline", parts.sdxl_parts(), add_watermarker=False)
 
 
 def sd3() -> Any:
-    _seed()
-    transformer = diffusers.SD3Transformer2DModel(
-        sample_size=8,
-        patch_size=1,
-        in_channels=4,
-        out_channels=4,
-        num_layers=1,
-        attention_head_dim=8,
-        num_attention_heads=4,
-        caption_projection_dim=32,
-        joint_attention_dim=32,
-        pooled_projection_dim=32,
-    ).eval()
-    t5 = _t5()
-    return _quiet(
-        diffusers.StableDiffusion3Pipeline(
-            transformer=transformer,
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-            vae=_vae(quant=False, shift_factor=0.06, scaling_factor=1.5),
-            text_encoder=tiny_clip_text(16, projection=True),
-            tokenizer=byte_clip_tokenizer(),
-            text_encoder_2=tiny_clip_text(16, projection=True),
-            tokenizer_2=byte_clip_tokenizer(),
-            text_encoder_3=t5["encoder"],
-            tokenizer_3=t5["tokenizer"],
-        )
-    )
+    return _of("StableDiffusion3Pipeline", parts.sd3_parts())
 
 
 def flux() -> Any:
-    _seed()
-    transformer = diffusers.FluxTransformer2DModel(
-        patch_size=1,
-        in_channels=16,
-        num_layers=1,
-        num_single_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=32,
-        pooled_projection_dim=16,
-        axes_dims_rope=[4, 4, 8],
-    ).eval()
-    t5 = _t5()
-    return _quiet(
-        diffusers.FluxPipeline(
-            transformer=transformer,
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-            vae=_vae(quant=False, shift_factor=0.06, scaling_factor=1.5),
-            text_encoder=tiny_clip_text(16),
-            tokenizer=byte_clip_tokenizer(),
-            text_encoder_2=t5["encoder"],
-            tokenizer_2=t5["tokenizer"],
-        )
-    )
+    return _of("FluxPipeline", parts.flux_parts())
+
+
+def flux_img2img() -> Any:
+    return _of("FluxImg2ImgPipeline", parts.flux_parts())
+
+
+def flux_kontext() -> Any:
+    return _of("FluxKontextPipeline", parts.flux_parts())
+
+
+def pixart() -> Any:
+    """Has the legacy `callback` only."""
+    return _of("PixArtSigmaPipeline", parts.pixart_parts())
 
 
 def z_image() -> Any:
-    _seed()
-    transformer = diffusers.ZImageTransformer2DModel(
-        all_patch_size=(2,),
-        all_f_patch_size=(1,),
-        in_channels=16,
-        dim=32,
-        n_layers=1,
-        n_refiner_layers=1,
-        n_heads=2,
-        n_kv_heads=2,
-        cap_feat_dim=16,
-        axes_dims=[8, 4, 4],
-        axes_lens=[1024, 32, 32],
-    ).eval()
-    with torch.no_grad():
-        # These are torch.empty in the library: whatever was in memory, NaN included.
-        transformer.x_pad_token.fill_(0.1)
-        transformer.cap_pad_token.fill_(0.1)
-    _seed()
-    config = transformers.Qwen3Config(
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=8,
-        vocab_size=256 + len(_QWEN_SPECIALS),
-        max_position_embeddings=2048,
-        bos_token_id=None,
-        eos_token_id=256,
-    )
-    return _quiet(
-        diffusers.ZImagePipeline(
-            transformer=transformer,
-            vae=_vae(16, quant=False, shift_factor=0.1, scaling_factor=0.36),
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-            text_encoder=transformers.Qwen3Model(config).eval(),
-            tokenizer=_qwen_tokenizer(),
-        )
-    )
+    return _of("ZImagePipeline", parts.z_image_parts())
 
 
 def qwen_image() -> Any:
-    _seed()
-    transformer = diffusers.QwenImageTransformer2DModel(
-        patch_size=2,
-        in_channels=16,
-        out_channels=4,
-        num_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=16,
-        axes_dims_rope=(8, 4, 4),
-    ).eval()
-    vae = diffusers.AutoencoderKLQwenImage(
-        base_dim=8,
-        z_dim=4,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        temperal_downsample=[False, True, True],
-        latents_mean=[0.0] * 4,
-        latents_std=[1.0] * 4,
-    ).eval()
-    config = transformers.Qwen2_5_VLConfig(
-        text_config={
-            "hidden_size": 16,
-            "intermediate_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
-            "vocab_size": 256 + len(_QWEN_SPECIALS),
-            "rope_parameters": {"mrope_section": [1, 1, 2], "rope_type": "default", "rope_theta": 1e4},
-            "bos_token_id": None,
-            "eos_token_id": 256,
-        },
-        vision_config={
-            "depth": 1,
-            "hidden_size": 16,
-            "intermediate_size": 16,
-            "num_heads": 2,
-            "out_hidden_size": 16,
-        },
-        vision_start_token_id=259,
-        vision_end_token_id=260,
-        image_token_id=261,
-        video_token_id=262,
-    )
-    return _quiet(
-        diffusers.QwenImagePipeline(
-            transformer=transformer,
-            vae=vae,
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-            text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config).eval(),
-            tokenizer=_qwen_tokenizer(),
-        )
-    )
+    return _of("QwenImagePipeline", parts.qwen_parts())
 
 
 def wan() -> Any:
-    _seed()
-    transformer = diffusers.WanTransformer3DModel(
-        patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
-        text_dim=32,
-        freq_dim=32,
-        ffn_dim=32,
-        num_layers=1,
-        qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=32,
-    ).eval()
-    vae = diffusers.AutoencoderKLWan(
-        base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    ).eval()
-    t5 = _t5()
-    return _quiet(
-        diffusers.WanPipeline(
-            transformer=transformer,
-            vae=vae,
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=5.0),
-            text_encoder=t5["encoder"],
-            tokenizer=t5["tokenizer"],
-        )
-    )
+    return _of("WanPipeline", parts.wan_parts())
 
 
-BUILDERS: dict[str, Callable[[], Any]] = {
-    f.__name__: f
-    for f in (text2img, img2img, inpaint, controlnet, ip_adapter, sdxl, sd3, flux, z_image, qwen_image, wan)
-}
+def ddim() -> Any:
+    """No prompt, no latents, no callback."""
+    parts.seed()
+    unet = diffusers.UNet2DModel(
+        sample_size=64,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        norm_num_groups=2,
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+    ).eval()
+    return _of("DDIMPipeline", {"unet": unet, "scheduler": diffusers.DDIMScheduler()})
+
+
+# ---- made of blocks
+
+
+def _modular(blocks: str, own: dict[str, Any]) -> Any:
+    pipe = getattr(diffusers, blocks)().init_pipeline()
+    pipe.update_components(**{name: part for name, part in own.items() if name in pipe.component_names})
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def modular_sdxl() -> Any:
+    return _modular("StableDiffusionXLAutoBlocks", parts.sdxl_parts())
+
+
+def modular_flux() -> Any:
+    return _modular("FluxAutoBlocks", parts.flux_parts())
+
+
+def modular_z_image() -> Any:
+    return _modular("ZImageAutoBlocks", parts.z_image_parts())
+
+
+def _builder(make: Callable[[], Any]) -> Callable[[], Any]:
+    @functools.wraps(make)
+    def build() -> Any:
+        # The weights are seeded part by part; what a test draws afterwards is not.
+        with torch.random.fork_rng(devices=[]):
+            return make()
+
+    return build
+
+
+_SD = (text2img, img2img, inpaint, pix2pix, checker, controlnet, ip_adapter, animatediff)
+_OTHERS = (sdxl, sdxl_img2img, sdxl_inpaint, sd3, flux, flux_img2img, flux_kontext, pixart, z_image, qwen_image, wan)
+BUILDERS: dict[str, Callable[[], Any]] = {f.__name__: _builder(f) for f in (*_SD, *_OTHERS, ddim)}
+MODULAR: dict[str, Callable[[], Any]] = {f.__name__: _builder(f) for f in (modular_sdxl, modular_flux, modular_z_image)}
+PROMPTED = [name for name in BUILDERS if name != "ddim"]
+
+
+@functools.cache
+def shared(name: str) -> Any:
+    """A pipeline for the whole session: a test that changes one builds its own."""
+    return (BUILDERS | MODULAR)[name]()
+
+
+def denoiser(pipe: Any) -> torch.nn.Module:
+    return pipe.unet if hasattr(pipe, "unet") else pipe.transformer
+
+
+# ---- calling them
 
 
 def picture(side: int = 64, seed: int = 0) -> Image.Image:
@@ -376,21 +213,42 @@ def half_mask(side: int = 64) -> Image.Image:
     return Image.fromarray(mask)
 
 
+def several(name: str, count: int) -> dict[str, int]:
+    """The argument that asks for so many outputs a prompt; none where there is none, or where it is ignored."""
+    if name in ("ddim", "animatediff"):
+        return {}
+    return {"num_videos_per_prompt" if name == "wan" else "num_images_per_prompt": count}
+
+
 def call_arguments(name: str, prompt: Any = "a small red fox", **more: Any) -> dict[str, Any]:
     """Arguments that suit a family: 2 steps at 64×64 pixels."""
     count = len(prompt) if isinstance(prompt, list) else 1
     images = [picture(seed=i) for i in range(count)] if count > 1 else picture()
     masks = [half_mask() for _ in range(count)] if count > 1 else half_mask()
+    size = {"height": 64, "width": 64}
+    short = {"max_sequence_length": 32, **size}
     own: dict[str, dict[str, Any]] = {
         "img2img": {"image": images, "strength": 1.0},
-        "inpaint": {"image": images, "mask_image": masks, "height": 64, "width": 64},
-        "controlnet": {"image": images, "height": 64, "width": 64},
-        "ip_adapter": {"ip_adapter_image": picture(), "height": 64, "width": 64},
-        "sd3": {"max_sequence_length": 32, "height": 64, "width": 64},
-        "flux": {"max_sequence_length": 32, "height": 64, "width": 64},
-        "z_image": {"max_sequence_length": 64, "guidance_scale": 1.0, "height": 64, "width": 64},
+        "inpaint": {"image": images, "mask_image": masks, **size},
+        "pix2pix": {"image": images},
+        "controlnet": {"image": images, **size},
+        "ip_adapter": {"ip_adapter_image": picture(), **size},
+        "animatediff": {"num_frames": 2, **size},
+        "sdxl_img2img": {"image": images, "strength": 1.0},
+        "sdxl_inpaint": {"image": images, "mask_image": masks, "strength": 1.0, **size},
+        "sd3": short,
+        "flux": short,
+        "flux_img2img": {"image": images, "strength": 1.0, **short},
+        # It resizes to one of its own large sizes unless told not to.
+        "flux_kontext": {"image": picture(), "max_area": 64 * 64, "_auto_resize": False, **short},
+        "pixart": {"use_resolution_binning": False, "clean_caption": False, **short},
+        "z_image": {"max_sequence_length": 64, "guidance_scale": 1.0, **size},
         # The byte tokenizer spends 149 ids on the chat template before the prompt.
-        "qwen_image": {"max_sequence_length": 256, "true_cfg_scale": 1.0, "height": 64, "width": 64},
-        "wan": {"num_frames": 5, "max_sequence_length": 32, "height": 64, "width": 64},
+        "qwen_image": {"max_sequence_length": 256, "true_cfg_scale": 1.0, **size},
+        "wan": {"num_frames": 5, **short},
+        "modular_flux": short,
+        "modular_z_image": {"max_sequence_length": 64, **size},
     }
-    return {"prompt": prompt, "num_inference_steps": STEPS, **own.get(name, {"height": 64, "width": 64}), **more}
+    if name == "ddim":
+        return {"batch_size": count, "num_inference_steps": STEPS, **more}
+    return {"prompt": prompt, "num_inference_steps": STEPS, **own.get(name, size), **more}

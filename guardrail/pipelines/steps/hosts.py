@@ -8,7 +8,7 @@ from typing import Any
 
 from guardrail.pipelines.steps.x0 import proved
 
-__all__ = ["AUTOENCODERS", "Host", "hosts", "makes_pixels", "unproved"]
+__all__ = ["AUTOENCODERS", "Host", "hosts", "makes_pixels", "pipelines", "unproved"]
 
 AUTOENCODERS = ("vae", "movq", "vqgan", "vqvae")
 DEEPEST = 2
@@ -35,7 +35,7 @@ class Host:
 def hosts(pipe: Any) -> list[Host]:
     """Every scheduler of a pipeline, those of pipelines inside it first."""
     found: dict[int, Host] = {}
-    for inner in _pipelines(pipe, 0):
+    for inner in pipelines(pipe):
         for part in _parts(inner).values():
             if _steps(part) and id(part) not in found:
                 found[id(part)] = Host(inner, part)
@@ -64,6 +64,11 @@ def makes_pixels(pipe: Any) -> bool:
             # 6: super-resolution, the small picture beside the noise; 7: inpainting.
             return getattr(config, "in_channels", None) in (3, 6, 7)
     return False
+
+
+def pipelines(pipe: Any) -> Iterator[Any]:
+    """The pipelines inside a pipeline (a prior, a decoder), and then itself."""
+    return _pipelines(pipe, 0)
 
 
 def _pipelines(pipe: Any, depth: int) -> Iterator[Any]:

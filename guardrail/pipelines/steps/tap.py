@@ -1,4 +1,4 @@
-"""Seeing every ``scheduler.step`` of a call, whatever callbacks the pipeline has or lacks.
+"""Seeing every ``scheduler.step`` of a call, whatever callbacks the pipeline has or lacks; and calls of other parts.
 
 The class of the scheduler object is exchanged for a subclass of the same name while a call runs. Three things must hold
 (measured on diffusers 0.42):
@@ -17,8 +17,9 @@ import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["Look", "step_arguments", "tapped"]
@@ -26,25 +27,35 @@ __all__ = ["Look", "step_arguments", "tapped"]
 Look = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
 """Called before each step with the scheduler and what ``step`` was given; what it raises ends the call."""
 
-_looking: ContextVar[Look | None] = ContextVar("guardrail_step_look", default=None)
+_STEP = ("step",)
+_NOBODY: Mapping[str, Look] = MappingProxyType({})
+# Who looks on at which method.
+_looking: ContextVar[Mapping[str, Look]] = ContextVar("guardrail_look", default=_NOBODY)
 _PLAIN = "_guardrail_plain_class"
+_METHODS = "_guardrail_seen_methods"
 _lock = threading.Lock()
 # id of a scheduler object → how many calls have it tapped; the object is alive as long as they run.
 _users: dict[int, int] = {}
 
 
 @contextlib.contextmanager
-def tapped(schedulers: Sequence[Any], look: Look) -> Iterator[None]:
+def tapped(schedulers: Sequence[Any], look: Look, methods: tuple[str, ...] = _STEP) -> Iterator[None]:
     """Call `look` before every step of the schedulers, and of copies made of them, while the block runs here.
 
     Afterwards every scheduler has the class that it had, whatever was raised.
+
+    Args:
+        methods: others than ``step``, where the objects are no schedulers. One object is always tapped by the same.
+
+    Raises:
+        TypeError: an object whose class cannot be exchanged, such as one that is not made in Python.
     """
     mine = list({id(s): s for s in schedulers}.values())
-    before = _looking.set(look)
+    before = _looking.set({**_looking.get(), **dict.fromkeys(methods, look)})
     entered: list[Any] = []
     try:
         for scheduler in mine:
-            _enter(scheduler)
+            _enter(scheduler, methods)
             entered.append(scheduler)
         yield
     finally:
@@ -68,12 +79,12 @@ def _signature(step: Any) -> inspect.Signature:
     return inspect.signature(step)
 
 
-def _enter(scheduler: Any) -> None:
+def _enter(scheduler: Any, methods: tuple[str, ...]) -> None:
     with _lock:
-        _users[id(scheduler)] = _users.get(id(scheduler), 0) + 1
         if not hasattr(type(scheduler), _PLAIN):
             plain: Any = type(scheduler)
-            scheduler.__class__ = _seen(plain)
+            scheduler.__class__ = _seen(plain, methods)
+        _users[id(scheduler)] = _users.get(id(scheduler), 0) + 1
 
 
 def _leave(scheduler: Any) -> None:
@@ -86,36 +97,39 @@ def _leave(scheduler: Any) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _seen(plain: Any) -> Any:
+def _seen(plain: Any, methods: tuple[str, ...]) -> Any:
     """A subclass that looks like `plain` and tells whoever looks on."""
-    plain_step = plain.step
-
-    @functools.wraps(plain_step)
-    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-        look = _looking.get()
-        if look is not None:
-            look(self, args, kwargs)
-        return plain_step(self, *args, **kwargs)
-
     body = {
-        "step": step,
         _PLAIN: plain,
+        _METHODS: methods,
         "__module__": plain.__module__,
         "__qualname__": plain.__qualname__,
         "__doc__": plain.__doc__,
         "__reduce_ex__": _as_plain,
     }
+    body |= {name: _telling(name, getattr(plain, name)) for name in methods if hasattr(plain, name)}
     return type(plain.__name__, (plain,), body)
+
+
+def _telling(name: str, plain_method: Any) -> Any:
+    @functools.wraps(plain_method)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        look = _looking.get().get(name)
+        if look is not None:
+            look(self, args, kwargs)
+        return plain_method(self, *args, **kwargs)
+
+    return method
 
 
 def _as_plain(self: Any, protocol: Any) -> Any:
     """Written down as the class that others can find by its name."""
     plain = getattr(type(self), _PLAIN)
     made = plain.__reduce_ex__(self, max(2, int(protocol)))
-    return (_made_again, (plain,), *made[2:])
+    return (_made_again, (plain, getattr(type(self), _METHODS)), *made[2:])
 
 
-def _made_again(plain: Any) -> Any:
+def _made_again(plain: Any, methods: tuple[str, ...] = _STEP) -> Any:
     """An empty object for a copy. One made while somebody looks on is seen as well."""
-    kind = _seen(plain) if _looking.get() is not None else plain
+    kind = _seen(plain, methods) if any(m in _looking.get() for m in methods) else plain
     return kind.__new__(kind)
