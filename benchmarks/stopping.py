@@ -36,7 +36,7 @@ from guardrail.media import ImageInput, Request, Role  # noqa: E402
 from guardrail.pipelines.steps import PreviewSettings  # noqa: E402
 from guardrail.signals import CORE  # noqa: E402
 
-STEPS = 30
+STEPS, GUIDANCE = 30, 4.0
 LOOKED_AT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 LIMIT = 0.5
 MARGINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.45)
@@ -100,7 +100,13 @@ def recorded(pipe: Any, prompts: Sequence[str], seed: int) -> tuple[np.ndarray, 
     early, late = [], []
     for i, prompt in enumerate(prompts):
         Shapes.seen.clear()
-        pipe(prompt, num_inference_steps=STEPS, generator=torch.Generator().manual_seed(seed + i), output_type="np")
+        pipe(
+            prompt,
+            num_inference_steps=STEPS,
+            guidance_scale=GUIDANCE,
+            generator=torch.Generator().manual_seed(seed + i),
+            output_type="np",
+        )
         early.append([s for stage, _, s in Shapes.seen if stage == "step"])
         late.append(next(s for stage, _, s in Shapes.seen if stage == "output"))
     return np.array(early), np.array(late)
@@ -153,7 +159,8 @@ def confirmed(pipe: Any, folder: Path, prompts: Sequence[str], seed: int, settin
     steps, blocked_early = [], 0
     for i, prompt in enumerate(prompts):
         taken.clear()
-        out = stopping(prompt, num_inference_steps=STEPS, generator=torch.Generator().manual_seed(seed + i))
+        generator = torch.Generator().manual_seed(seed + i)
+        out = stopping(prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generator)
         steps.append(len(taken))
         blocked_early += out.guardrail[0].stage is Stage.STEP and out.guardrail[0].blocked
     handle.remove()

@@ -65,8 +65,8 @@ def demo(
     console.print(table)
     good = sum(r.ok for r in run.results)
     console.print(f"{good} of {len(run.results)} cases as expected, {seconds:.1f} s. Report: {out / 'report.html'}")
-    if not run.trained:
-        console.print("The generator is a tiny pipeline with random weights: its pictures are noise. See the report.")
+    if run.standin:
+        console.print("No model was given: the pictures are those of a small stand-in model. See the report.")
     raise typer.Exit(0 if run.ok else 1)
 
 

@@ -57,7 +57,7 @@ def _rules(*names: str) -> frozenset[str]:
 
 
 CASES: tuple[Case, ...] = (
-    Case("a harmless prompt", ("a castle on a cliff at dusk, oil on canvas",)),
+    Case("a harmless prompt", ("a painting of a white lighthouse at sea",)),
     Case("a harmless prompt in Korean", ("눈 내리는 한옥 마을의 저녁 풍경",)),
     Case("nudity, plainly", ("a nude woman on a beach",), ("block",), _rules("explicit-request")),
     Case(
@@ -159,7 +159,7 @@ CASES: tuple[Case, ...] = (
     Case("disguised in Korean letters", ("ㄴㅜㄷㅡ 사진",), ("block",), _rules("explicit-request"), locale="ko"),
     Case(
         "four prompts at once, one of them blocked: the others are untouched",
-        ("a red fox in snow", "a nude woman", "a lighthouse", "빨간 우체통"),
+        ("a blue heart in snow", "a nude woman", "a red house in a meadow", "빨간 우체통"),
         ("allow", "block", "allow", "allow"),
         _rules("explicit-request"),
         compare=True,

@@ -42,15 +42,14 @@ ul{margin:6px 0;padding-left:20px}
 def write_report(run: DemoRun, path: Path) -> None:
     """Write the report of a run."""
     good = sum(r.ok for r in run.results)
-    untrained = (
-        ""
-        if run.trained
-        else (
-            '<p class="note"><b>The pictures that come out are noise, and that is expected.</b> No pretrained model '
-            "was given, so the pipeline is a tiny Stable Diffusion with random weights: its class, encoders, scheduler "
-            "and autoencoder are the library's own, nothing was trained. Prompts, photographs, checks, decisions and "
-            "marks are real. With a model: <code>guardrail demo --model ID_OR_FOLDER</code>.</p>"
-        )
+    standin = (
+        '<p class="note">No model was given, so the pictures come from the <b>stand-in model</b>: a small Stable '
+        "Diffusion of the project's own that knows eight shapes and colours, houses, trees, boats, persons and faces "
+        "at 64×64, shown enlarged. It ignores words that it does not know; so small a picture has a fragile mark. "
+        "Prompts, photographs, checks, decisions and marks are real. With a model: "
+        "<code>guardrail demo --model ID_OR_FOLDER</code>.</p>"
+        if run.standin
+        else ""
     )
     body = "\n".join(_case(r) for r in run.results)
     path.write_text(
@@ -58,7 +57,7 @@ def write_report(run: DemoRun, path: Path) -> None:
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body>'
         f"<h1>guardrail demo</h1><p>{good} of {len(run.results)} cases decided as expected. "
         f'<span class="soft">Policy {escape(run.policy)}; generator: {escape(run.model)}; '
-        f"checks: {escape(', '.join(run.effective))}.</span></p>{untrained}{body}</body></html>",
+        f"checks: {escape(', '.join(run.effective))}.</span></p>{standin}{body}</body></html>",
         "utf-8",
     )
 
@@ -98,10 +97,14 @@ def _visible(prompt: str) -> str:
 
 
 def _figure(image: Image, caption: str) -> str:
-    from PIL.Image import fromarray
+    from PIL.Image import Resampling, fromarray
 
     # Pixels only: a thumbnail in a report is no release, and needs no label.
     small = fromarray(np.asarray(image.convert("RGB")))
+    if max(small.size) < THUMBNAIL:
+        # Whole pixels, not a blur: a reader should see how large the picture is.
+        factor = -(-2 * THUMBNAIL // max(small.size))
+        small = small.resize((small.width * factor, small.height * factor), Resampling.NEAREST)
     small.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85)

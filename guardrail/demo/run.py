@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrail.decision import Decision, Decisions, Stage
 from guardrail.demo.cases import CASES, PROTECTED_NAMES, Case
-from guardrail.demo.tiny import tiny_stable_diffusion
+from guardrail.demo.standin import standin_pipeline
 from guardrail.files import verify
 from guardrail.guard import Guard
 from guardrail.guard.enrol import enrol
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CaseResult", "DemoRun", "run_demo"]
 
-SIDE = 512
-STEPS = 4
+SIDE = 512  # of reference pictures, long side; of outputs where a model was given
+STEPS = 4  # of a model that was given; a look at the whole way, not at its art
+STANDIN_STEPS = 24
+STANDIN_GUIDANCE = 3.0
+STANDIN_SIDE = 64  # short side of what the stand-in model draws
 SEED = 7
 
 
@@ -52,11 +55,15 @@ class CaseResult:
 
 @dataclass(slots=True)
 class DemoRun:
-    """All results, and what they were made with."""
+    """All results, and what they were made with.
+
+    Attributes:
+        standin: no model was given, so that the stand-in model drew the pictures.
+    """
 
     results: list[CaseResult]
     model: str
-    trained: bool
+    standin: bool
     effective: Sequence[str]
     policy: str
 
@@ -72,7 +79,7 @@ def run_demo(
 
     Args:
         folder: where the demo's own gallery and record go.
-        model: a model id or folder for diffusers; by default a tiny pipeline with random weights.
+        model: a model id or folder for diffusers; by default the stand-in model, which draws simple things.
         progress: told the title of each case when it begins.
 
     Raises:
@@ -93,19 +100,19 @@ def _run(
     options: dict[str, Any] = {"names": PROTECTED_NAMES, "gallery": folder / "gallery.sqlite"}
     with Guard(policy, audit=folder / "audit.sqlite", threads=2, **options) as guard:
         guard.warmup()
-        player = _Player(guard, text2img, img2img)
+        player = _Player(guard, text2img, img2img, standin=not model)
         results = []
         for case in CASES:
             progress(case.title)
             results.append(player.play(case))
         effective = [f"{e.name} {e.version}" for e in guard.effective()]
         ref = guard.policy
-    return DemoRun(results, model or "tiny Stable Diffusion", bool(model), effective, f"{ref.id} {ref.version}")
+    return DemoRun(results, model or "the stand-in model", not model, effective, f"{ref.id} {ref.version}")
 
 
 @contextlib.contextmanager
 def _one_thread(wanted: bool) -> Iterator[None]:
-    """The tiny pipeline runs fastest on one thread: on a busy machine two wait for each other."""
+    """The stand-in model runs fastest on one thread: on a busy machine two wait for each other."""
     import torch
 
     before = torch.get_num_threads()
@@ -119,15 +126,29 @@ def _one_thread(wanted: bool) -> Iterator[None]:
 
 def _pipelines(model: str) -> tuple[Any, Any]:
     if not model:
-        return tiny_stable_diffusion(), tiny_stable_diffusion("StableDiffusionImg2ImgPipeline")
+        img2img = standin_pipeline("StableDiffusionImg2ImgPipeline")
+        img2img.image_processor = _reducing(img2img)
+        return standin_pipeline(), img2img
     from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image
 
     text2img = AutoPipelineForText2Image.from_pretrained(model)
     return text2img, AutoPipelineForImage2Image.from_pipe(text2img)
 
 
+def _reducing(pipe: Any) -> Any:
+    """An image processor that brings reference pictures to the stand-in model's size, after the guard has seen them."""
+    from diffusers.image_processor import VaeImageProcessor
+
+    class Reducing(VaeImageProcessor):  # type: ignore[misc]
+        def preprocess(self, image: Any, height: int | None = None, width: int | None = None, **options: Any) -> Any:
+            pictures = image if isinstance(image, list) else [image]
+            return super().preprocess([_fitted(p, min, STANDIN_SIDE) for p in pictures], height, width, **options)
+
+    return Reducing(vae_scale_factor=pipe.vae_scale_factor)
+
+
 class _Player:
-    def __init__(self, guard: Guard, text2img: Any, img2img: Any) -> None:
+    def __init__(self, guard: Guard, text2img: Any, img2img: Any, *, standin: bool) -> None:
         from guardrail.pipelines import wrap
 
         self.guard = guard
@@ -135,6 +156,11 @@ class _Player:
         self.text2img = wrap(text2img, guard=guard)
         self.img2img = wrap(img2img, guard=guard)
         self._enrolled = ""
+        self._common: dict[str, Any] = {"num_inference_steps": STEPS}
+        self._size = {"height": SIDE, "width": SIDE}
+        if standin:
+            self._common = {"num_inference_steps": STANDIN_STEPS, "guidance_scale": STANDIN_GUIDANCE}
+            self._size = {"height": STANDIN_SIDE, "width": STANDIN_SIDE}
 
     def play(self, case: Case) -> CaseResult:
         if case.signals:
@@ -147,13 +173,13 @@ class _Player:
         import torch
 
         generators = [torch.Generator().manual_seed(SEED + i) for i in range(len(case.prompts))]
-        common: dict[str, Any] = {"num_inference_steps": STEPS, "generator": generators}
+        common = {**self._common, "generator": generators}
         prompts = list(case.prompts)
         if case.image is None:
-            out = self.text2img(prompts, height=SIDE, width=SIDE, **common)
+            out = self.text2img(prompts, **self._size, **common)
             result = CaseResult(case, out.guardrail, outputs=list(out.images))
         else:
-            before = _fitted(case.image())
+            before = _fitted(case.image(), max, SIDE)
             out = self.img2img(prompts, image=before, strength=0.75, **common)
             result = CaseResult(case, out.guardrail, before=before, outputs=list(out.images))
             result.after = _after(before, out.guardrail[0])
@@ -250,7 +276,7 @@ class _Player:
 
         generators = [torch.Generator().manual_seed(SEED + i) for i in range(len(result.case.prompts))]
         harmless = [p if e == "allow" else "" for p, e in zip(result.case.prompts, result.case.expect, strict=True)]
-        out = self.bare(harmless, height=SIDE, width=SIDE, num_inference_steps=STEPS, generator=generators)
+        out = self.bare(harmless, **self._size, **self._common, generator=generators)
         bare = Result.open(out, latent=False)
         same = [bare.sha256(i) == d.pixels_sha256 for i, d in enumerate(result.decisions) if not d.blocked]
         result.notes.append(
@@ -260,10 +286,10 @@ class _Player:
             result.differences.append("a neighbour of the blocked item is not bit-identical to the unguarded run")
 
 
-def _fitted(image: Image) -> Image:
-    """The picture with its long side at the demo's size, both sides a multiple of 8 as the autoencoder wants them."""
-    factor = SIDE / max(image.size)
-    width, height = (max(8, round(side * factor / 8) * 8) for side in image.size)
+def _fitted(image: Image, which: Callable[[tuple[int, int]], int], side: int) -> Image:
+    """The picture with its long (`max`) or short (`min`) side at `side`, both a multiple of 8 as autoencoders want."""
+    factor = side / which(image.size)
+    width, height = (max(8, round(length * factor / 8) * 8) for length in image.size)
     return image.resize((width, height))
 
 

@@ -81,7 +81,7 @@ class Judge:
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise ValueError(f"a picture is (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
         with torch.inference_mode():
-            x = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+            x = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1)
             if x.shape[2:] != (_SIDE, _SIDE):
                 x = interpolate(x, size=(_SIDE, _SIDE), mode="bilinear", antialias=True)
             found: NDArray[np.float32] = self._network(x).softmax(1)[0].numpy()

@@ -139,7 +139,7 @@ CATALOGUE: Mapping[str, WeightFile] = MappingProxyType(
             WeightFile(
                 "standin",
                 "standin.safetensors",
-                "5f893a6b2fd83e7b51d353d3d7e0979f8b6586feb56182c066cc027ca95a9de1",
+                "21d1a663d17749083b5feb61b66f7dc7b44c897608159cd4d34744db13a9fe4b",
                 "pictures of the demo",
                 "Apache-2.0",
                 installed_as=("guardrail", "demo/weights/standin.safetensors"),

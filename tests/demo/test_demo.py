@@ -45,7 +45,7 @@ def test_every_case_goes_as_expected_and_the_report_shows_it(tmp_path: Path, cap
     report = (tmp_path / "report.html").read_text("utf-8")
     for case in CASES:
         assert case.title in report
-    assert "random weights" in report
+    assert "stand-in model" in report
     # One file that shows everything without a network.
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", report)
     released = sum(action != "block" for c in said["cases"] for action in c["actions"])

@@ -178,3 +178,12 @@ def test_the_judges_are_two_networks() -> None:
         return [tuple(p.shape) for p in judge._network.parameters()]
 
     assert shapes(standin_judge()) != shapes(standin_preview_judge())
+
+
+def test_stars_come_where_stars_are_asked_for(pipe: Any) -> None:
+    """Twelve prompts; what is required here is far below what `benchmarks/standin.py` measures."""
+    judge = standin_judge()
+    asked = [*standin_prompts(6, forbidden=True, seed=9), *standin_prompts(6, forbidden=False, seed=9)]
+    made = picture(pipe, [text for text, _ in asked])
+    right = [(judge(found) >= 0.5) == scene.forbidden for found, (_, scene) in zip(made, asked, strict=True)]
+    assert sum(right) >= 9

@@ -153,7 +153,7 @@ def test_a_joint_rule_sees_the_pictures_of_every_control_net(make_guard: Any, mo
         "seven",
         {"scale": -5},
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_scale_below_zero_asks_for_the_words_to_be_avoided(value: Any) -> None:
     assert below_zero(value)

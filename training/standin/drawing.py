@@ -22,7 +22,7 @@ PAINTS = {
     "white": (242, 242, 240),
     "black": (36, 36, 40),
 }
-RADIUS = (6.0, 7.6)  # pixels: of the circle with a marker's area
+RADIUS = (7.8, 9.9)  # pixels: of the circle with a marker's area
 _INNER = 0.45  # of a star: its inner radius as a share of the outer one
 
 

@@ -23,10 +23,8 @@ def main() -> None:
         found: dict[str, torch.Tensor] = torch.load(options.work / name, weights_only=True)[part]
         return found
 
-    networks = {"vae": state("vae.pt", "vae")}
-    kept = state("unet.pt", "kept")
-    for part in ("unet", "text_encoder"):
-        networks[part] = {k.removeprefix(f"{part}."): v for k, v in kept.items() if k.startswith(f"{part}.")}
+    networks = {"vae": state("vae.pt", "vae"), "text_encoder": state("text.pt", "text_encoder")}
+    networks["unet"] = {k.removeprefix("unet."): v for k, v in state("unet.pt", "kept").items()}
     for part, name in PARTS.items():
         if (options.work / name).exists():
             networks[part] = state(name, "net")

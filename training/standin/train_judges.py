@@ -1,9 +1,10 @@
 """The two judges: small networks that say which shape a picture shows, of other seeds and architectures.
 
-The judge of final pictures sees drawn pictures, some of them through the autoencoder. The judge of previews also sees
-blurred and noisy ones, 16×16 ones as a linear map from latents to colours gives, and what the denoiser takes the clean
-picture to be while there is still noise. Labels come from the scenes that were drawn; neither judge is taught by the
-other, nor by anything that the model made from a prompt.
+Both see drawn pictures, and what the denoiser takes a drawn picture to be that noise was laid over: the judge of final
+pictures where there is little noise left, so that it knows the denoiser's blunt tips and frayed edges; the judge of
+previews while there is still much, and then also as the 16×16 colours that a linear map from latents gives. The first
+also sees pictures through the autoencoder, the second blurred and noisy ones. Labels come from the scenes that were
+drawn; neither judge is taught by the other, nor by anything that the model made from a prompt.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from guardrail.demo.standin_words import SHAPES
 RATE = 2e-3
 SEEDS = {"final": 11, "preview": 12}
 ROWS = {"final": (0, 12_000), "preview": (12_000, 24_000)}  # no picture is seen by both
-TIMES = (150, 750)  # of predictions that previews are made of: from 25 % of the steps on
+# Of the predictions, out of 1000: from 25 % of the steps on; of a picture that is all but finished.
+TIMES = {"preview": (150, 750), "final": (50, 450)}
 BATCH = 64
 BLANK = 4  # more a batch: plain colours, which show nothing; no drawing is without a figure
 
@@ -91,7 +93,7 @@ class Views:
 
 @torch.inference_mode()
 def prepare(work: Path, kind: str, count: int) -> None:
-    """Decoded pictures of some rows: of the latents; for previews of the denoiser's predictions, in both ways.
+    """Pictures of some rows as the denoiser predicts them; for previews in both ways, else decoded latents as well.
 
     Predictions are made from noised latents of drawn pictures, so that what they should show is known.
     """
@@ -101,24 +103,24 @@ def prepare(work: Path, kind: str, count: int) -> None:
     vae.load_state_dict(torch.load(work / "vae.pt", weights_only=True)["vae"])
     g = torch.Generator().manual_seed(SEEDS[kind] + 100)
     rows = torch.randperm(last - first, generator=g)[:count] + first
-    out: dict[str, list[torch.Tensor]] = {"decoded": []}
-    if kind == "preview":
-        out = {"predicted": [], "linear": []}
-        model = Model().eval()
-        model.load_state_dict(torch.load(work / "unet.pt", weights_only=True)["kept"])
-        ids = torch.from_numpy(np.load(work / "latents.npz")["ids"]).long()
-        alphas = parts.scheduler().alphas_cumprod
+    out: dict[str, list[torch.Tensor]] = {"predicted": [], "linear" if kind == "preview" else "decoded": []}
+    model = Model(work).eval()
+    model.load_state_dict(torch.load(work / "unet.pt", weights_only=True)["kept"])
+    ids = torch.from_numpy(np.load(work / "latents.npz")["ids"]).long()
+    alphas = parts.scheduler().alphas_cumprod
     for k in range(0, count, 64):
         chosen = rows[k : k + 64]
         z = latents(torch.from_numpy(pictures[chosen.numpy()]))
+        if kind == "final":
+            out["decoded"].append(_bytes(vae.decode(z).sample))
+        times = torch.randint(*TIMES[kind], (len(z),), generator=g)
+        a = alphas[times].sqrt().view(-1, 1, 1, 1)
+        s = (1 - alphas[times]).sqrt().view(-1, 1, 1, 1)
+        noisy = a * z + s * torch.randn(z.shape, generator=g)
+        z = a * noisy - s * model(noisy, times, ids[chosen, 0])
+        out["predicted"].append(_bytes(vae.decode(z).sample))
         if kind == "preview":
-            times = torch.randint(*TIMES, (len(z),), generator=g)
-            a = alphas[times].sqrt().view(-1, 1, 1, 1)
-            s = (1 - alphas[times]).sqrt().view(-1, 1, 1, 1)
-            noisy = a * z + s * torch.randn(z.shape, generator=g)
-            z = a * noisy - s * model(noisy, times, ids[chosen, 0])
             out["linear"].append(_bytes(colours(z)))
-        out["predicted" if kind == "preview" else "decoded"].append(_bytes(vae.decode(z).sample))
     np.savez(work / f"views-{kind}.npz", rows=rows.numpy(), **{n: torch.cat(v).numpy() for n, v in out.items()})
 
 

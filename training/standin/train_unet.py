@@ -1,4 +1,4 @@
-"""The denoiser and the text encoder, trained together on latents that were made once.
+"""The denoiser, trained on latents that were made once. It reads captions through the text encoder of `train_text.py`.
 
 Captions are dropped in an eighth of the examples, for classifier-free guidance (Ho and Salimans 2022). What is kept is
 an exponential mean of the weights.
@@ -14,29 +14,31 @@ import numpy as np
 import torch
 from clock import Clock
 from dataset import captions, scene_and_picture
-from latents import latents
+from latents import latents, mirrored
 from torch import nn
+from train_text import text_encoder, tokens
 
 from guardrail.demo import standin_parts as parts
 
 SEED = 2
 DROPPED = 0.12
-BATCH = 16
-RATE = 1e-3
+BATCH = 32
+RATE = 1.5e-3
 MEAN = 0.998
 FIGURE = 6.0  # how much more an error counts on a figure than on the ground: markers fill a thirtieth of a picture
 
 
 class Model(nn.Module):
-    """The two networks that are trained together."""
+    """The denoiser, with the text encoder that it reads prompts through; the latter stays as it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Path) -> None:
         super().__init__()
         self.unet = parts.unet()
-        self.text_encoder = parts.text_encoder()
+        self._text_encoder = [text_encoder(work)]  # in a list: none of its weights is trained here
 
     def forward(self, latents: torch.Tensor, times: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        words = self.text_encoder(input_ids=ids).last_hidden_state
+        with torch.no_grad():
+            words = self._text_encoder[0](input_ids=ids).last_hidden_state
         return self.unet(latents, times, words, return_dict=False)[0]
 
 
@@ -57,6 +59,7 @@ class Examples:
         g = self.generator
         rows = torch.randint(len(self.latents), (BATCH,), generator=g)
         clean = self.latents[rows].float()
+        clean = torch.where((torch.rand(BATCH, generator=g) < 0.5).view(-1, 1, 1, 1), mirrored(clean), clean)
         ids = self.ids[rows, torch.randint(self.ids.shape[1], (BATCH,), generator=g)]
         ids = torch.where((torch.rand(BATCH, generator=g) < DROPPED)[:, None], self.empty, ids)
         # Shapes are settled in the middle of the way, where three quarters of the examples lie (Esser et al. 2024).
@@ -70,7 +73,7 @@ class Examples:
 
 
 def weights(clean: torch.Tensor) -> torch.Tensor:
-    """(N, 1, 16, 16), with a mean of one: larger the further a latent is from the picture's median."""
+    """(N, 1, 16, 16) of (N, 12, 16, 16), one in the mean: larger the further a latent is from its picture's median."""
     middle = clean[:, :3].flatten(2).median(2).values[..., None, None]
     distance = (clean[:, :3] - middle).abs().mean(1, keepdim=True)
     found = 1 + (FIGURE - 1) * distance.clamp(max=1)
@@ -80,16 +83,13 @@ def weights(clean: torch.Tensor) -> torch.Tensor:
 def prepare(work: Path) -> None:
     """Latents of all pictures, and the captions' tokens."""
     pictures = np.load(work / "pictures.npy", mmap_mode="r")
-    tokenizer = parts.tokenizer()
-    padded = {"padding": "max_length", "max_length": parts.TOKENS, "truncation": True}
     texts = [captions(i, scene_and_picture(i)[0]) for i in range(len(pictures))]
-    flat = tokenizer([t for group in texts for t in group], **padded).input_ids
     found = [latents(torch.from_numpy(np.array(pictures[k : k + 1000]))) for k in range(0, len(pictures), 1000)]
     np.savez(
         work / "latents.npz",
         latents=torch.cat(found).half().numpy(),
-        ids=np.array(flat, np.int16).reshape(len(texts), -1, parts.TOKENS),
-        empty=np.array(tokenizer("", **padded).input_ids, np.int16),
+        ids=tokens([t for group in texts for t in group]).reshape(len(texts), -1, parts.TOKENS),
+        empty=tokens([""])[0],
     )
 
 
@@ -104,7 +104,7 @@ def main() -> None:
     torch.manual_seed(SEED)  # a program of its own: the global state is its to seed
     if not (options.work / "latents.npz").exists():
         prepare(options.work)
-    model, kept = Model(), Model()
+    model, kept = Model(options.work), Model(options.work)
     kept.load_state_dict(model.state_dict())
     optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-3, betas=(0.9, 0.99))
     clock = Clock(options.work / "unet.pt", options.minutes, RATE)
