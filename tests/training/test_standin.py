@@ -105,8 +105,14 @@ def test_colours_come_back_from_latents_exactly() -> None:
     pictures = torch.from_numpy(np.stack([dataset.scene_and_picture(i)[1] for i in range(4)]))
     means = pictures.float().div(127.5).sub(1).reshape(4, 16, 4, 16, 4, 3).mean((2, 4)).permute(0, 3, 1, 2)
     z = laid.latents(pictures)
-    assert z.shape == (4, 4, 16, 16)
+    assert z.shape == (4, 12, 16, 16)
     assert torch.allclose(laid.colours(z), means, atol=1e-5)
+
+
+def test_latents_of_a_mirrored_picture_are_the_mirrored_latents() -> None:
+    pictures = torch.from_numpy(np.stack([dataset.scene_and_picture(i)[1] for i in range(4)]))
+    assert torch.allclose(laid.mirrored(laid.latents(pictures)), laid.latents(pictures.flip(2)), atol=1e-5)
+    assert not torch.allclose(laid.mirrored(laid.latents(pictures)), laid.latents(pictures), atol=1e-2)
 
 
 def test_errors_on_a_figure_weigh_more() -> None:
