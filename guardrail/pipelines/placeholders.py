@@ -15,6 +15,7 @@ from guardrail.media.types import Frame
 from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.outputs import MEDIA_FIELDS
+from guardrail.pipelines.steps.hosts import Host, makes_pixels
 
 __all__ = ["COUNTS", "blank_media", "empty_result", "has_flags", "output_size", "outputs_per_prompt", "placeholder"]
 
@@ -50,8 +51,9 @@ def outputs_per_prompt(arguments: Arguments) -> int:
 def output_size(pipe: Any, arguments: Arguments, inputs: CallInputs) -> tuple[int, int]:
     """Height and width in pixels of what the call would make."""
     height, width = arguments.get("height"), arguments.get("width")
-    scale = getattr(pipe, "vae_scale_factor", 8)
-    scale = scale if isinstance(scale, int) else 8
+    scale = getattr(pipe, "vae_scale_factor", None)
+    if not isinstance(scale, int):
+        scale = 1 if makes_pixels(pipe) and not Host(pipe, None).autoencoder_name else 8
     if not (isinstance(height, int) and isinstance(width, int)):
         pictures = [p for p in inputs.pictures if p.leaf.argument in ("image", "video", "init_image", "control_image")]
         if pictures and not (height or width):

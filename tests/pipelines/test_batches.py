@@ -11,7 +11,7 @@ import guardrail
 from guardrail.pipelines.placeholders import GREY
 from tests.pipelines.test_blocked import RULES
 from tests.pipelines.test_transparent import generator, media
-from tests.pipelines.tiny import PROMPTED, call_arguments, several, shared
+from tests.pipelines.tiny import PROMPTED, call_arguments, daily, several, shared
 
 # The longest of its batch: where texts are padded to the longest, taking it out can move the others.
 LONG_BAD = "a nude woman in an old lighthouse above a harbour with many boats, at dusk, seen from the sea"
@@ -22,7 +22,7 @@ def arrays(value: Any) -> np.ndarray:
     return np.asarray(media(value))
 
 
-@pytest.mark.parametrize("name", PROMPTED)
+@pytest.mark.parametrize("name", daily(PROMPTED))
 def test_the_neighbours_of_what_is_blocked_are_what_the_bare_pipeline_makes(name: str, make_guard: Any) -> None:
     """Compared with a run of the bare pipeline on the very prompts, the blocked one among them."""
     pipe = shared(name)

@@ -12,7 +12,7 @@ from PIL import Image
 import guardrail
 from guardrail.pipelines.placeholders import GREY
 from tests.pipelines.test_transparent import generator, media, same
-from tests.pipelines.tiny import BUILDERS, PROMPTED, STEPS, call_arguments, denoiser, half_mask, picture
+from tests.pipelines.tiny import BUILDERS, PROMPTED, STEPS, call_arguments, daily, denoiser, half_mask, picture
 
 RULES = """
 thresholds: {sexual: {explicit: 0.7}}
@@ -39,7 +39,7 @@ def pixels(one: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("output_type", ["pil", "np", "pt", "latent"])
-@pytest.mark.parametrize("name", PROMPTED)
+@pytest.mark.parametrize("name", daily(PROMPTED))
 def test_all_blocked_has_the_form_of_the_real_thing(name: str, output_type: str, make_guard: Any) -> None:
     pipe = BUILDERS[name]()
     guarded = guardrail.wrap(pipe, guard=make_guard(RULES))

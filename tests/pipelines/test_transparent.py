@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import guardrail
-from tests.pipelines.tiny import BUILDERS, call_arguments, several, shared
+from tests.pipelines.tiny import BUILDERS, call_arguments, daily, several, shared
 
 NEVER = "rules: [{id: never, at: output, when: {context.purpose: never-said}, then: block}]\n"
-FAMILIES = list(BUILDERS)
+FAMILIES = daily(BUILDERS)
 
 
 def media(value: Any) -> Any:

@@ -7,11 +7,12 @@ one for the whole session, to tests that leave it as it is.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import diffusers
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -188,6 +189,13 @@ _OTHERS = (sdxl, sdxl_img2img, sdxl_inpaint, sd3, flux, flux_img2img, flux_konte
 BUILDERS: dict[str, Callable[[], Any]] = {f.__name__: _builder(f) for f in (*_SD, *_OTHERS, ddim)}
 MODULAR: dict[str, Callable[[], Any]] = {f.__name__: _builder(f) for f in (modular_sdxl, modular_flux, modular_z_image)}
 PROMPTED = [name for name in BUILDERS if name != "ddim"]
+# One of every kind of call and result; the others are tried by night.
+DAILY = ("text2img", "img2img", "controlnet", "sdxl", "flux", "wan", "pixart", "ddim")
+
+
+def daily(names: Iterable[str]) -> list[Any]:
+    """Names for ``parametrize``: those that are not in `DAILY` run in `make nightly` only."""
+    return [name if name in DAILY else pytest.param(name, marks=pytest.mark.nightly) for name in names]
 
 
 @functools.cache
