@@ -22,7 +22,7 @@ __all__ = ["CaseResult", "DemoRun", "run_demo"]
 
 SIDE = 512  # of reference pictures, long side; of outputs where a model was given
 STEPS = 4  # of a model that was given; a look at the whole way, not at its art
-STANDIN_STEPS = 24
+STANDIN_STEPS = 16
 STANDIN_GUIDANCE = 3.0
 STANDIN_SIDE = 64  # short side of what the stand-in model draws
 SEED = 7
