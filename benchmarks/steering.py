@@ -32,12 +32,11 @@ from standin import PIXELS, _paints  # noqa: E402
 from guardrail.demo.standin import Judge, standin_judge, standin_pipeline  # noqa: E402
 from guardrail.demo.standin_words import FORBIDDEN, Scene, standin_prompts  # noqa: E402
 from guardrail.pipelines.arguments import Arguments  # noqa: E402
-from guardrail.pipelines.steering import MAX, MEDIUM, METHODS, STRONG, Wish, steered  # noqa: E402
+from guardrail.pipelines.steering import METHODS, STRENGTHS, Wish, steered  # noqa: E402
 from guardrail.pipelines.steering.projection import SLACK  # noqa: E402
 
 STEPS, BATCH, SEED = 30, 10, 4200
 LIMIT = 0.5
-SETTINGS = {"medium": MEDIUM, "strong": STRONG, "max": MAX}
 Pictures = list[NDArray[np.uint8]]
 
 
@@ -55,17 +54,12 @@ def made(pipe: Any, texts: Sequence[str], wish: Wish | None, scale: float, how: 
             "generator": [torch.Generator().manual_seed(SEED + start + i) for i in range(len(prompts))],
             "output_type": "np",
         }
-        if wish is None:
-            out = call(pipe, **arguments)
-        else:
-            with steered(pipe, Arguments(call, pipe, (), arguments), wish, len(prompts), **how) as (
-                own,
-                outcome,
-            ):
-                out = call(pipe, **own.values)
-            active += len(prompts) * (not outcome.inactive)
-            if "words projected" in outcome.detail:
-                words += int(outcome.detail.rsplit(" ", 1)[1])
+        given = Arguments(call, pipe, (), arguments)
+        with steered(pipe, given, wish, len(prompts), **how) as (own, outcome):
+            out = call(pipe, **own.values)
+        active += len(prompts) * (not outcome.inactive)
+        if "words projected" in outcome.detail:
+            words += int(outcome.detail.rsplit(" ", 1)[1])
         pictures += [(picture * 255).round().astype(np.uint8) for picture in out.images]
     return pictures, {"active": active, **({"words_projected": words} if wish and wish.method == "projection" else {})}
 
@@ -106,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=500, help="of either kind")
     parser.add_argument("--concept", default=FORBIDDEN, help="phrases, with commas between them")
-    parser.add_argument("--settings", choices=sorted(SETTINGS), default="strong", help="of safety guidance")
+    parser.add_argument("--settings", choices=sorted(STRENGTHS), default="strong", help="of safety guidance")
     parser.add_argument("--scale", type=float, default=4.0, help="guidance scale")
     parser.add_argument("--slack", type=float, default=SLACK, help="of the projection")
     parser.add_argument("--out", type=Path, help="writes OUT.json")
@@ -114,7 +108,7 @@ def main() -> None:
     torch.set_num_threads(1)
     phrases = tuple(phrase.strip() for phrase in given.concept.split(","))
     begun = time.perf_counter()
-    how = {"safety": SETTINGS[given.settings], "slack": given.slack}
+    how = {"safety": STRENGTHS[given.settings], "slack": given.slack}
     found = {
         "command": f"python benchmarks/steering.py --prompts {given.prompts} --concept {given.concept!r} "
         f"--settings {given.settings} --scale {given.scale:g} --slack {given.slack:g}",

@@ -153,6 +153,13 @@ CORE_ACTIONS: Mapping[str, ActionKind] = MappingProxyType(
                         doc="negative prompt (where none is named), projected embeddings, or safety guidance",
                     ),
                     Param(
+                        "strength",
+                        "choice",
+                        choices=("medium", "strong", "max"),
+                        optional=True,
+                        doc="of safety guidance; strong where none is named",
+                    ),
+                    Param(
                         "scale",
                         "number",
                         minimum=1.0,

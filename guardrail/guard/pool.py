@@ -36,8 +36,13 @@ class Job:
 
     def wait(self, seconds: float) -> Sequence[SignalValues | Failure] | None:
         """What it gave; ``None``, with the cause, where it gave nothing in time."""
-        if self.work is not None and not self.finished.wait(seconds):
+        try:
+            if self.work is not None and not self.finished.wait(seconds):
+                self._pool.give_up(self, seconds)
+        except BaseException:
+            # Interrupted: nobody waits for it any more, and it may hang.
             self._pool.give_up(self, seconds)
+            raise
         return self.result
 
 

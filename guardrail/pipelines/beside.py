@@ -8,8 +8,6 @@ sound, of which the decision says that it is not judged. Everything else is take
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -18,6 +16,7 @@ from guardrail.decision import Coverage
 from guardrail.media.arrays import is_array, is_tensor
 from guardrail.pipelines.arguments import leaves_of
 from guardrail.pipelines.kinds import Kind
+from guardrail.pipelines.sources import returned_values
 
 __all__ = ["HARMLESS", "SOUND", "Beside", "returned_in_tuples"]
 
@@ -115,14 +114,9 @@ def returned_in_tuples(call: Any) -> Mapping[int, frozenset[str]]:
 
     An expression that is no name counts as one that nobody knows. Empty where there is no source.
     """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(call))))
-    except (OSError, SyntaxError, TypeError):
-        return {}
     found: dict[int, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-            for place, part in enumerate(node.value.elts):
-                if not (isinstance(part, ast.Constant) and part.value is None):
-                    found.setdefault(place, set()).add(part.id if isinstance(part, ast.Name) else "")
+    for value in returned_values(call):
+        for place, part in enumerate(value.elts if isinstance(value, ast.Tuple) else ()):
+            if not (isinstance(part, ast.Constant) and part.value is None):
+                found.setdefault(place, set()).add(part.id if isinstance(part, ast.Name) else "")
     return {place: frozenset(names) for place, names in found.items()}

@@ -24,7 +24,7 @@ from guardrail.pipelines.outputs import Result
 from guardrail.pipelines.placeholders import (
     COUNTS,
     empty_result,
-    has_flags,
+    flagged,
     output_size,
     outputs_per_prompt,
     placeholder,
@@ -32,6 +32,7 @@ from guardrail.pipelines.placeholders import (
 from guardrail.pipelines.provenance import Origin, ledger_of
 from guardrail.pipelines.release import Release
 from guardrail.pipelines.rewriters import Rewriting
+from guardrail.pipelines.steering import steered
 from guardrail.pipelines.steps import GuardStop, PreviewSettings, Watch
 from guardrail.pipelines.steps.settling import settle
 
@@ -174,8 +175,8 @@ class GuardedCall:
                 state.restore()
             others = [i for i in range(len(self.items)) if i not in members]
             arguments = self.inputs.altered(self.items, blanked=sorted({*blocked, *others}))
-            with plan.steered(arguments, wish, self.inputs.count) as steered:
-                result = self._run_followed(steered, members)
+            with plan.steered(arguments, wish, self.inputs.count) as changed:
+                result = self._run_followed(changed, members)
             merged = self._merged(merged, result, members) if result is not None else merged
         for item in self._tracked:
             plan.report(item)
@@ -204,10 +205,9 @@ class GuardedCall:
                 if arguments.accepts(name):
                     arguments.values[name] = 1
             arguments.values["generator"] = hints.new_generator(self.arguments, sha, attempt)
-            plan = hints.Hints(self.pipe, arguments, ())
             wish = hints.wish_again(self.pipe, arguments, self.items[item_index])
-            with plan.steered(arguments, wish, 1) as steered:
-                result = self._run_followed(steered, [item_index], previews=False)
+            with steered(self.pipe, arguments, wish, 1) as (changed, _):
+                result = self._run_followed(changed, [item_index], previews=False)
         return (result.media[0], self._picture(result, 0)) if result is not None else (None, None)
 
     def _picture(self, result: Result, index: int) -> ImageInput:
@@ -235,7 +235,7 @@ class GuardedCall:
         if self.on_block == "raise" and any(d.blocked for d in decisions):
             raise Blocked(_first_message(decisions), verdicts)
         value = result.close([i for i, d in enumerate(decisions) if d.blocked])
-        return _with_decisions(_flagged(value, [d.blocked for d in decisions], self.call), verdicts)
+        return _with_decisions(flagged(value, [d.blocked for d in decisions], self.call), verdicts)
 
     def _known(self, index: int, made: int) -> Item | None:
         if self.watch is None or self.items[self._owner(index, made)].blocked:
@@ -265,7 +265,7 @@ class GuardedCall:
         forks = [(self._known(i * each + k, made) or item).fork(k) for i, item in enumerate(items) for k in range(each)]
         decisions, _ = self.session.close([(fork, "", "") for fork in forks])
         verdicts = Decisions(decisions)
-        _last.set(verdicts)
+        note_decisions(verdicts)
         return verdicts
 
     def _refuse(self, items: Sequence[Item]) -> None:
@@ -299,19 +299,6 @@ class GuardedCall:
         for index in range(len(result)):
             self._hide(result, index)
         return result.close()
-
-
-def _flagged(value: Any, blocked: Sequence[bool], call: Callable[..., Any]) -> Any:
-    """``nsfw_content_detected`` filled where the class has it and something was blocked: callers read it."""
-    if any(blocked) and hasattr(value, "nsfw_content_detected") and hasattr(value, "keys"):
-        value["nsfw_content_detected"] = _either(value.nsfw_content_detected, blocked)
-    elif any(blocked) and type(value) is tuple and len(value) == 2 and has_flags(call):
-        return value[0], _either(value[1], blocked)
-    return value
-
-
-def _either(old: Sequence[Any] | None, blocked: Sequence[bool]) -> list[bool]:
-    return [bool(a) or b for a, b in zip(old or [False] * len(blocked), blocked, strict=True)]
 
 
 def _with_decisions(value: Any, verdicts: Decisions) -> Any:

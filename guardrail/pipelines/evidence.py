@@ -18,8 +18,9 @@ from guardrail.guard.item import Item
 from guardrail.guard.session import Session
 from guardrail.media import ImageInput, Request, Role, TextInput
 from guardrail.pipelines.adapters import Adapter, adapters_of, used_tokens
+from guardrail.pipelines.alignment import shared_arguments
 from guardrail.pipelines.arguments import Arguments, Leaf
-from guardrail.pipelines.inputs import CallInputs, shared_arguments
+from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.kinds import Kind, is_negative
 from guardrail.pipelines.latents import decode_latents
 from guardrail.pipelines.placeholders import output_size

@@ -42,11 +42,9 @@ class Hints:
     @contextlib.contextmanager
     def steered(self, arguments: Arguments, wish: Wish | None, count: int) -> Iterator[Arguments]:
         """Arguments for the run of a group; inside the block the pipeline steers."""
-        if wish is None:
-            yield arguments
-            return
         with steered(self._pipe, arguments, wish, count) as (changed, outcome):
-            self._outcomes |= dict.fromkeys(self.groups.get(wish, ()), outcome)
+            if wish is not None:
+                self._outcomes |= dict.fromkeys(self.groups[wish], outcome)
             yield changed
 
     def report(self, item: Item) -> None:

@@ -23,7 +23,15 @@ from guardrail.pipelines.running import INNER, is_running, run_of
 from guardrail.pipelines.steps import PreviewSettings
 from guardrail.signals import SignalValue
 
-__all__ = ["INNER", "Inner", "is_modular", "is_pipeline", "refuse_from_pipe", "refuse_unguarded_call"]
+__all__ = [
+    "INNER",
+    "Inner",
+    "is_modular",
+    "is_modular_class",
+    "is_pipeline",
+    "refuse_from_pipe",
+    "refuse_unguarded_call",
+]
 
 _FROM_PIPE_FRAMES = 4
 _log = logging.getLogger("guardrail.pipelines")
@@ -222,7 +230,12 @@ def is_pipeline(value: Any) -> bool:
 
 def is_modular(value: Any) -> bool:
     """Whether it is a pipeline made of blocks."""
-    return any(c.__name__ == "ModularPipeline" for c in type(value).__mro__)
+    return is_modular_class(type(value))
+
+
+def is_modular_class(kind: type) -> bool:
+    """Whether it is a class of such pipelines."""
+    return any(c.__name__ == "ModularPipeline" for c in kind.__mro__)
 
 
 def _together(origins: Sequence[Origin]) -> Origin:

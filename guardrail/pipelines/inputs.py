@@ -28,27 +28,12 @@ from guardrail.media import (
     put_back,
 )
 from guardrail.media.arrays import is_pil, is_tensor
+from guardrail.pipelines.alignment import is_one_each, is_per_prompt, prompts_in
 from guardrail.pipelines.arguments import Arguments, Leaf
-from guardrail.pipelines.kinds import Kind, below_zero, channels_first_video, is_avoided, is_negative, role_of
+from guardrail.pipelines.kinds import Kind, below_zero, channels_first_video, is_avoided, role_of
 from guardrail.pipelines.parameters import Holds, held_by
 
-__all__ = ["CallInputs", "shared_arguments"]
-
-PROMPTS = ("prompt", "prompt_2", "prompt_3", "prompt_4", "text", "instruction")
-# Pictures that a pipeline takes one of for each prompt of a batch.
-ALIGNED = frozenset({"image", "mask_image", "control_image", "init_image", "original_image", "mask", "video"})
-# Families where a list of pictures is a list of references for every prompt.
-SHARED_IMAGES = (
-    "BriaFibo2",
-    "EditPlus",
-    "Flux2",
-    "Kontext",
-    "LTXCondition",
-    "OmniGen",
-    "QwenImage21",
-    "VisualCloze",
-    "ZImageOmni",
-)
+__all__ = ["CallInputs"]
 
 MOST_FRAMES = 1024
 """Of one video that is in memory already. Every one of them is looked at; files have a smaller limit (`Limits`)."""
@@ -84,7 +69,7 @@ class CallInputs:
 
     Attributes:
         pipeline: names of its class and of the classes that it is made of.
-        shared: arguments in which a list is not one for each prompt (see `shared_arguments`).
+        shared: arguments in which a list is not one for each prompt (see `alignment.shared_arguments`).
         count: number of prompts (items).
         leaves: every value of the call, as it came in.
         faults: item index (or ``None`` for all) and why an input cannot be read.
@@ -108,7 +93,7 @@ class CallInputs:
         """Read the arguments of a call of the class named `pipeline`."""
         self = cls(arguments, pipeline, limits, shared)
         self.leaves = tuple(arguments.leaves())
-        self.count = _count(arguments, self.leaves)
+        self.count = prompts_in(arguments, self.leaves)
         for leaf in self.leaves:
             self._take(leaf)
         return self
@@ -164,12 +149,11 @@ class CallInputs:
             return 0
         if not listed or len(value) != self.count:
             return None
-        aligned = _is_per_prompt(leaf.argument) if text_argument else self._aligned(leaf.argument, len(value))
+        aligned = is_per_prompt(leaf.argument) if text_argument else self._aligned(leaf.argument, len(value))
         return int(leaf.path[1]) if aligned else None
 
     def _aligned(self, argument: str, length: int) -> bool:
-        shared = argument in self.shared or any(word in self.pipeline for word in SHARED_IMAGES)
-        return argument in ALIGNED and length == self.count and self.count > 1 and not shared
+        return length == self.count > 1 and is_one_each(argument, self.pipeline, self.shared)
 
     # ---- requests
 
@@ -248,57 +232,11 @@ class CallInputs:
             if name in ("latents", "generator"):
                 del arguments.values[name]
             elif self.count > 1 and isinstance(value, list | tuple) and len(value) == self.count:
-                if _is_per_prompt(name) or self._aligned(name, len(value)):
+                if is_per_prompt(name) or self._aligned(name, len(value)):
                     arguments.values[name] = type(value)([value[index]])
             elif self.count > 1 and hasattr(value, "shape") and value.ndim >= 2 and value.shape[0] == self.count:
                 arguments.values[name] = value[index : index + 1]
         return arguments
-
-
-def _count(arguments: Arguments, leaves: Sequence[Leaf]) -> int:
-    """How many prompts a call has."""
-    for name in PROMPTS:
-        value = arguments.values.get(name)
-        if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
-            return len(value)
-        if isinstance(value, str):
-            return 1
-    for leaf in leaves:
-        if (
-            leaf.kind is Kind.TEXT_EMBEDDING
-            and not is_negative(leaf.argument)
-            and len(leaf.path) == 1
-            and leaf.value.ndim
-        ):
-            return max(1, int(leaf.value.shape[0]))
-    size = arguments.get("batch_size")
-    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 1
-
-
-def _is_per_prompt(argument: str) -> bool:
-    """Whether a list of texts has one for each prompt: prompts, and words to be avoided beside them.
-
-    Others (phrases of places, edits, templates) may reach every prompt, whatever the length of their list.
-    """
-    return argument in PROMPTS or is_avoided(argument)
-
-
-def shared_arguments(pipe: Any, arguments: Arguments) -> frozenset[str]:
-    """Arguments in which a list of pictures is one for each part of `pipe`, such as several ControlNets or adapters.
-
-    One union ControlNet takes a list as well: one picture for each kind of control.
-    """
-    shared: set[str] = set()
-    net, adapter = getattr(pipe, "controlnet", None), getattr(pipe, "adapter", None)
-    if _is_several(net) or "Union" in type(net).__name__:
-        shared.add("control_image" if arguments.accepts("control_image") else "image")
-    if _is_several(adapter):
-        shared.add("image")
-    return frozenset(shared)
-
-
-def _is_several(part: Any) -> bool:
-    return isinstance(part, list | tuple) or any(hasattr(part, name) for name in ("nets", "adapters"))
 
 
 def _split(value: Any, role: Role) -> list[tuple[int | None, Any]]:

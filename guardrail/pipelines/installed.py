@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from guardrail.pipelines.entries import CALLS, ENTRIES
-from guardrail.pipelines.inner import INNER, Inner, refuse_unguarded_call
+from guardrail.pipelines.inner import INNER, Inner, is_modular_class, refuse_unguarded_call
 from guardrail.pipelines.methods import is_foreign, makes_pictures, refuse_decoded, run_foreign
 
 __all__ = ["installed_class", "like", "plain"]
@@ -73,7 +73,7 @@ def installed_class(
         body["from_pipe"] = classmethod(lambda cls, pipeline, **kwargs: from_pipe(kind, pipeline, kwargs))
     if isinstance(getattr(kind, "components", None), property):
         body["components"] = property(components)
-    if any(c.__name__ == "ModularPipeline" for c in kind.__mro__):
+    if is_modular_class(kind):
         body |= _of_blocks(kind)
     for name in (*sorted(ENTRIES | CALLS), *_SIGNS):
         function = inspect.getattr_static(kind, name, None)

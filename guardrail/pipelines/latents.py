@@ -13,7 +13,7 @@ import numpy as np
 
 from guardrail.errors import UnsupportedInput
 from guardrail.media import ImageInput, Role
-from guardrail.pipelines.outputs import eight_bits
+from guardrail.pipelines.pixels import eight_bits
 
 __all__ = ["UNIT_RANGE", "autoencoder_latents", "decode_latents", "unpacked"]
 

@@ -52,13 +52,16 @@ class _Method:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        token = _outermost.set(self)
-        self.alive = True
+        token = None
+        # A thread can be interrupted at any line: from the first on, there is one that ends it.
         try:
+            token = _outermost.set(self)
+            self.alive = True
             yield
         finally:
             self.alive = False
-            _outermost.reset(token)
+            if token is not None:
+                _outermost.reset(token)
 
     def released(self, result: Any) -> Any:
         """What it hands back.

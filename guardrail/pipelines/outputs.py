@@ -12,10 +12,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,17 @@ from guardrail.decision import Coverage
 from guardrail.errors import UnsupportedInput
 from guardrail.media import ImageInput, Role
 from guardrail.media.arrays import is_array, is_pil, is_tensor, to_numpy
-from guardrail.media.types import Frame
 from guardrail.pipelines.beside import Beside, returned_in_tuples
+from guardrail.pipelines.pixels import (
+    OnDemand,
+    by_frame,
+    copied,
+    eight_bits,
+    frames_of_array,
+    frames_of_pil,
+    require_finite,
+    write,
+)
 
 __all__ = ["MEDIA_FIELDS", "Result"]
 
@@ -102,9 +110,8 @@ class Result:
         """
         one = self.media[index]
         if self.form == "pil":
-            return OnDemand(one if isinstance(one, list | tuple) else [one], _pil_pixels)
-        by_frame, axis = _by_frame(one)
-        return OnDemand(by_frame, partial(_channels_last, axis=axis))
+            return frames_of_pil(one if isinstance(one, list | tuple) else [one])
+        return frames_of_array(one)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of one output. No pixels are read of PIL images.
@@ -156,10 +163,10 @@ class Result:
             pictures = [wrap(p) for p in pictures] if wrap else pictures
             self.media[index] = pictures if isinstance(self.media[index], list | tuple) else pictures[0]
             return
-        by_frame, axis = _by_frame(self._own(index))
-        for place, frame in zip(by_frame, frames, strict=True):
+        places, axis = by_frame(self._own(index))
+        for place, frame in zip(places, frames, strict=True):
             pixels = frame.astype(np.float32) / 255 if frame.dtype == np.uint8 else frame
-            _write(place, np.moveaxis(pixels, -1, axis))
+            write(place, np.moveaxis(pixels, -1, axis))
 
     def put_native(self, index: int, other: Any) -> None:
         """Replace one output by another of the same native form (``None`` only in lists of PIL images).
@@ -174,16 +181,15 @@ class Result:
             return
         if tuple(other.shape) != tuple(self.media[index].shape):
             raise UnsupportedInput("an output has another shape than the one that it would take the place of")
-        _write(self._own(index), other)
+        write(self._own(index), other)
 
     def _own(self, index: int) -> Any:
         """One output as an array or tensor that may be written to: in a copy of the batch, made once, or of its own."""
         if not self._owned and self.batched is not None:
-            copied = _copied(self.batched)
-            self.media = [copied[i] for i in range(len(copied))]
-            self._copy = copied
+            self._copy = copied(self.batched)
+            self.media = [self._copy[i] for i in range(len(self._copy))]
         elif self.batched is None and index not in self._owned:
-            self.media[index] = _copied(self.media[index])
+            self.media[index] = copied(self.media[index])
         self._owned.add(index)
         return self.media[index]
 
@@ -220,84 +226,6 @@ class Result:
         return result
 
 
-class OnDemand(Sequence[NDArray[Any]]):
-    """Frames that are read when they are asked for, one at a time, and not kept; but for that of a still picture.
-
-    Args:
-        source: what they are read from, one entry a frame.
-        read: makes a frame of an entry.
-    """
-
-    def __init__(self, source: Any, read: Callable[[Any], NDArray[Any]]) -> None:
-        self._source = source
-        self._read = read
-        self._still: NDArray[Any] | None = None
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    @overload
-    def __getitem__(self, index: int) -> NDArray[Any]: ...
-    @overload
-    def __getitem__(self, index: slice) -> OnDemand: ...
-    def __getitem__(self, index: int | slice) -> NDArray[Any] | OnDemand:
-        if isinstance(index, slice):
-            return OnDemand(self._source[index], self._read)
-        if len(self._source) > 1:
-            return self._read(self._source[index])
-        if self._still is None:
-            self._still = self._read(self._source[index])
-        elif index not in (0, -1):
-            raise IndexError(index)
-        return self._still
-
-
-def _pil_pixels(picture: Any) -> NDArray[Any]:
-    # Without a copy where there is nothing to convert: of a large picture that is a millisecond at each look.
-    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
-
-
-def _channels_last(frame: Any, axis: int) -> NDArray[Any]:
-    return np.moveaxis(to_numpy(frame), axis, -1)
-
-
-def require_finite(frame: NDArray[Any]) -> None:
-    """Refuse pixels that are not numbers.
-
-    Raises:
-        UnsupportedInput: there are some.
-    """
-    if frame.dtype != np.uint8 and not np.isfinite(frame).all():
-        raise UnsupportedInput("the output has pixels that are not numbers")
-
-
-def eight_bits(frame: NDArray[Any]) -> Frame:
-    """(H, W, 3) uint8 from uint8 or floats in 0..1.
-
-    Raises:
-        UnsupportedInput: values that are not finite.
-    """
-    if frame.dtype == np.uint8:
-        return np.ascontiguousarray(frame[..., :3])
-    require_finite(frame)
-    pixels = np.rint(np.clip(frame.astype(np.float32), 0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
-
-
-def _channel_axis(shape: Sequence[int]) -> int:
-    """Where a tensor of 4 dimensions, one video, has its channels: second, or first, or last where they can only be.
-
-    Raises:
-        UnsupportedInput: they are nowhere.
-    """
-    if tuple(shape[:2]) == (3, 1):
-        return 0
-    for channels, axis in (((1, 3), 1), ((1, 3), 0), ((1, 3), 3), ((4,), 1)):
-        if shape[axis] in channels:
-            return axis
-    raise UnsupportedInput(f"a tensor of shape {'×'.join(map(str, shape))} is no video")
-
-
 def _find(value: Any) -> tuple[str | int, Any]:
     if isinstance(value, tuple) and not hasattr(value, "keys"):
         if value and value[0] is not None:
@@ -314,35 +242,6 @@ def _find(value: Any) -> tuple[str | int, Any]:
 
 def _is_picture_list(media: Sequence[Any]) -> bool:
     return all(is_pil(m) or (isinstance(m, list | tuple) and m and all(is_pil(p) for p in m)) for m in media)
-
-
-def _by_frame(one: Any) -> tuple[Any, int]:
-    """One output as (T, …), a view, and where each of its frames has its channels.
-
-    Raises:
-        UnsupportedInput: neither a picture nor a video.
-    """
-    if one.ndim not in (3, 4):
-        raise UnsupportedInput(f"an output of {one.ndim} dimensions is no picture or video")
-    pixels = one if one.ndim == 4 else one[None]
-    if not is_tensor(one):
-        return pixels, 2
-    axis = _channel_axis(tuple(pixels.shape))
-    return (pixels, axis - 1) if axis else (pixels.swapaxes(0, 1), 0)
-
-
-def _write(place: Any, pixels: Any) -> None:
-    """Put pixels into a part of an array or tensor, in its type and on its device."""
-    if is_tensor(place):
-        import torch
-
-        place.copy_(torch.from_numpy(np.ascontiguousarray(pixels)) if isinstance(pixels, np.ndarray) else pixels)
-    else:
-        place[...] = pixels
-
-
-def _copied(media: Any) -> Any:
-    return media.detach().clone() if is_tensor(media) else media.copy()
 
 
 def _joined(parts: Sequence[Any]) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +14,10 @@ from guardrail.media.types import Frame
 from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.outputs import MEDIA_FIELDS
+from guardrail.pipelines.sources import ignored_numbers, returned_values
 from guardrail.pipelines.steps.hosts import Host, makes_pixels
 
-__all__ = ["COUNTS", "blank_media", "empty_result", "has_flags", "output_size", "outputs_per_prompt", "placeholder"]
+__all__ = ["COUNTS", "blank_media", "empty_result", "flagged", "output_size", "outputs_per_prompt", "placeholder"]
 
 GREY = 160
 COUNTS = ("num_images_per_prompt", "num_videos_per_prompt", "num_outputs_per_prompt", "num_waveforms_per_prompt")
@@ -41,8 +41,9 @@ def placeholder(height: int, width: int) -> Frame:
 
 def outputs_per_prompt(arguments: Arguments) -> int:
     """How many outputs the call makes for each prompt."""
+    ignored = ignored_numbers(arguments.call)
     for name in COUNTS:
-        value = arguments.get(name)
+        value = ignored.get(name, arguments.get(name))
         if isinstance(value, int) and value > 0:
             return value
     return 1
@@ -100,12 +101,6 @@ def empty_result(pipe: Any, call: Any, arguments: Arguments, inputs: CallInputs)
     return output_class(**{field: media}, **rest)
 
 
-def has_flags(call: Any) -> bool:
-    """Whether the tuple form of what a pipeline returns is the pictures and ``nsfw_content_detected``."""
-    made = _return_forms(call)
-    return made is not None and made[3] == 2 and "nsfw_content_detected" in made[2]
-
-
 def blank_media(form: str, count: int, frames: int, height: int, width: int, *, video: bool) -> Any:
     """Placeholders in the form of `count` pictures, or videos of `frames`: PIL images, or a batch of floats in 0..1."""
     frame = placeholder(height, width)
@@ -125,18 +120,32 @@ def blank_media(form: str, count: int, frames: int, height: int, width: int, *, 
 @lru_cache(maxsize=64)
 def _return_forms(call: Any) -> tuple[Any, str, tuple[str, ...], int] | None:
     """(output class, its media field, its other fields, length of the tuple form), read from the pipeline's source."""
-    function = inspect.unwrap(call)
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError, TypeError):
-        return None
-    returns = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    returns = returned_values(call)
     length = max((len(r.elts) for r in returns if isinstance(r, ast.Tuple)), default=1)
     for value in reversed(returns):
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id.endswith("Output"):
             names = tuple(k.arg for k in value.keywords if k.arg)
             field = next((n for n in names if n in MEDIA_FIELDS), None)
-            scope: Mapping[str, Any] = getattr(function, "__globals__", {})
+            scope: Mapping[str, Any] = getattr(inspect.unwrap(call), "__globals__", {})
             if field is not None and value.func.id in scope:
                 return scope[value.func.id], field, tuple(n for n in names if n != field), length
     return None
+
+
+def flagged(value: Any, blocked: Sequence[bool], call: Callable[..., Any]) -> Any:
+    """``nsfw_content_detected`` filled where the class has it and something was blocked: callers read it."""
+    if any(blocked) and hasattr(value, "nsfw_content_detected") and hasattr(value, "keys"):
+        value["nsfw_content_detected"] = _either(value.nsfw_content_detected, blocked)
+    elif any(blocked) and type(value) is tuple and len(value) == 2 and _has_flags(call):
+        return value[0], _either(value[1], blocked)
+    return value
+
+
+def _either(old: Sequence[Any] | None, blocked: Sequence[bool]) -> list[bool]:
+    return [bool(a) or b for a, b in zip(old or [False] * len(blocked), blocked, strict=True)]
+
+
+def _has_flags(call: Any) -> bool:
+    """Whether the tuple form of what a pipeline returns is the pictures and ``nsfw_content_detected``."""
+    made = _return_forms(call)
+    return made is not None and made[3] == 2 and "nsfw_content_detected" in made[2]

@@ -13,8 +13,6 @@ later call; they are never written anywhere, do not travel in pickles, and are f
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 import threading
 import weakref
 from collections import OrderedDict
@@ -30,6 +28,7 @@ from guardrail.keys import Keyring
 from guardrail.media import ImageInput, TextInput
 from guardrail.media.arrays import is_array, is_tensor
 from guardrail.pipelines.kinds import is_negative
+from guardrail.pipelines.sources import returned_values
 from guardrail.signals import SignalValue
 
 __all__ = ["Ledger", "Origin", "ledger_of", "register", "returned_names"]
@@ -207,13 +206,8 @@ def _tensors(value: Any, name: str, depth: int) -> Iterator[tuple[Any, str, tupl
 @lru_cache(maxsize=256)
 def returned_names(function: Any) -> tuple[str, ...]:
     """The names in ``return prompt_embeds, negative_prompt_embeds`` of a function; empty where there are none."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
-    except (OSError, SyntaxError, TypeError):
-        return ()
     found: set[tuple[str, ...]] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Return) and node.value is not None:
-            parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
-            found.add(tuple(p.id if isinstance(p, ast.Name) else "" for p in parts))
+    for value in returned_values(function):
+        parts = value.elts if isinstance(value, ast.Tuple) else [value]
+        found.add(tuple(p.id if isinstance(p, ast.Name) else "" for p in parts))
     return found.pop() if len(found) == 1 else ()

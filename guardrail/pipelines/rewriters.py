@@ -78,7 +78,7 @@ class Rewriting:
         if self._asked:
             for name in opaque:
                 self._note(members, Coverage("text-not-followed", name, "what it encodes cannot be watched"))
-        with tapped(list(tokenizers.values()), self._look, METHODS):
+        with tapped(tokenizers, self._look, METHODS):
             yield
 
     def ended(self, error: GuardStop) -> bool:
@@ -234,9 +234,9 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(inner)
 
 
-def tokenizers_of(pipe: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The tokenizers of a pipeline and of those inside it, by name; and what seems to be one but cannot be watched."""
-    found: dict[str, Any] = {}
+def tokenizers_of(pipe: Any) -> tuple[list[Any], tuple[str, ...]]:
+    """The tokenizers of a pipeline and of those inside it; and names of what seems to be one and cannot be watched."""
+    found: list[Any] = []
     opaque: list[str] = []
     for inner in pipelines(pipe):
         for name, part in vars(inner).items():
@@ -250,7 +250,7 @@ def tokenizers_of(pipe: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
             inside = getattr(held, "tokenizer", None)
             held = inside if inside is not None and _reads_text(inside) else held
             if _reads_text(held) and _exchangeable(cast(Any, type(held))):
-                found[name] = held
+                found.append(held)
             else:
                 opaque.append(name)
     return found, tuple(opaque)

@@ -36,14 +36,16 @@ _runs: ContextVar[tuple[_Run, ...]] = ContextVar("guardrail_runs", default=())
 @contextlib.contextmanager
 def run_of(pipe: Any) -> Iterator[None]:
     """The pipeline runs under the guard inside the block."""
-    run = _Run(pipe)
-    token = _runs.set((*_runs.get(), run))
+    run, token = _Run(pipe), None
+    # A thread can be interrupted at any line: from the first that names the run on, there is one that ends it.
     try:
+        token = _runs.set((*_runs.get(), run))
         yield
     finally:
-        # Also lets go of the pipeline where a copied context lives on.
+        # First: also lets go of the pipeline where a copied context lives on, or nothing more is carried out here.
         run.pipe = None
-        _runs.reset(token)
+        if token is not None:
+            _runs.reset(token)
 
 
 def is_running(pipe: Any) -> bool:

@@ -18,10 +18,10 @@ from guardrail.errors import ConfigurationError
 from guardrail.guard import Guard
 from guardrail.pipelines.call import OnBlock, last_decisions
 from guardrail.pipelines.entries import encode_text
-from guardrail.pipelines.inner import INNER, Inner, Standing, is_pipeline, refuse_unguarded_call
+from guardrail.pipelines.inner import INNER, Inner, Standing, is_modular, is_pipeline, refuse_unguarded_call
 from guardrail.pipelines.installed import installed_class, like, plain
 from guardrail.pipelines.methods import is_foreign, makes_pictures, refuse_decoded, run_foreign
-from guardrail.pipelines.modular import ModularInner, is_modular
+from guardrail.pipelines.modular import ModularInner
 from guardrail.pipelines.parameters import out_of_scope
 from guardrail.pipelines.steps import PreviewSettings
 from guardrail.pipelines.steps.hosts import unproved

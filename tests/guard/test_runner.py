@@ -258,6 +258,36 @@ def test_a_call_that_was_given_up_gives_nothing_afterwards() -> None:
     assert pool.submit(lambda: [Failure("next")]).wait(5) == [Failure("next")]
 
 
+def test_a_call_whose_caller_was_interrupted_counts_as_hung_until_it_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go = threading.Event()
+    pool = pool_module.Pool("left")
+    for _ in range(pool_module.MOST_HUNG_CALLS):
+        begun = threading.Event()
+
+        def work(begun: threading.Event = begun) -> list[SignalValues | Failure]:
+            begun.set()
+            let_go.wait(20)
+            return []
+
+        job = pool.submit(work)
+        assert begun.wait(5)
+
+        def interrupted(seconds: float) -> bool:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(job.finished, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            job.wait(5)
+    assert "out of service" in pool.submit(list).cause
+    let_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "guardrail-left":
+            thread.join(5)
+    assert pool.submit(lambda: [Failure("next")]).wait(5) == [Failure("next")]
+
+
 def test_hung_threads_are_bounded() -> None:
     let_go = threading.Event()
     before = threading.active_count()

@@ -102,3 +102,13 @@ def test_raising_hands_out_no_picture_of_the_batch(name: str, make_guard: Any) -
         guarded(**call_arguments(name, list(PROMPTS), **several(name, 2)))
     assert [d.blocked for d in caught.value.decisions] == [False, False, True, True, False, False]
     assert [d.blocked for d in guardrail.last_decisions() or ()] == [False, False, True, True, False, False]
+
+
+def test_a_number_of_outputs_that_a_pipeline_ignores_is_ignored_in_what_stands_for_them(make_guard: Any) -> None:
+    """AnimateDiff sets ``num_videos_per_prompt`` to one, whatever it is given."""
+    guarded = guardrail.wrap(shared("animatediff"), guard=make_guard(RULES))
+    made, refused = (
+        guarded(**call_arguments("animatediff", prompt), num_videos_per_prompt=2) for prompt in ("a fox", LONG_BAD)
+    )
+    assert [len(out.frames) for out in (made, refused)] == [1, 1]
+    assert [d.action for out in (made, refused) for d in out.guardrail] == ["allow", "block"]

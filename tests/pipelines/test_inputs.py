@@ -12,10 +12,11 @@ from PIL import Image
 
 import guardrail
 from guardrail.media import Context, Limits
+from guardrail.pipelines.alignment import shared_arguments
 from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.call import GuardedCall
 from guardrail.pipelines.evidence import Evidence, judge_call
-from guardrail.pipelines.inputs import CallInputs, shared_arguments
+from guardrail.pipelines.inputs import CallInputs
 from guardrail.pipelines.kinds import below_zero
 from guardrail.pipelines.outputs import Result
 from tests import scripted

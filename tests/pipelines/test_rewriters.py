@@ -143,15 +143,25 @@ class Opaque:
 def test_a_tokenizer_that_cannot_be_watched_is_named(make_guard: Any) -> None:
     pipe = BUILDERS["sdxl"]()
     watched, opaque = tokenizers_of(pipe)
-    assert (set(watched), opaque) == ({"tokenizer", "tokenizer_2"}, ())
+    assert {id(t) for t in watched} == {id(pipe.tokenizer), id(pipe.tokenizer_2)}
+    assert opaque == ()
     pipe.tokenizer_2 = Opaque(pipe.tokenizer_2)
     watched, opaque = tokenizers_of(pipe)
-    assert (set(watched), opaque) == ({"tokenizer"}, ("tokenizer_2",))
+    assert {id(t) for t in watched} == {id(pipe.tokenizer)}
+    assert opaque == ("tokenizer_2",)
     guarded = guardrail.wrap(pipe, guard=make_guard(NEVER))
     decision = guarded(**call_arguments("sdxl")).guardrail[0]
     assert [(c.what, c.argument) for c in decision.coverage if c.argument == "tokenizer_2"] == [
         ("text-not-followed", "tokenizer_2")
     ]
+
+
+def test_tokenizers_of_one_name_in_pipelines_inside_each_other_are_all_watched() -> None:
+    pipe, prior = BUILDERS["text2img"](), BUILDERS["sdxl"]()
+    pipe.prior_pipe = prior
+    watched, opaque = tokenizers_of(pipe)
+    assert {id(t) for t in watched} == {id(t) for t in (pipe.tokenizer, prior.tokenizer, prior.tokenizer_2)}
+    assert opaque == ()
 
 
 def test_parts_of_templates() -> None:

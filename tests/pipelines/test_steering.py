@@ -12,7 +12,7 @@ import torch
 import guardrail
 from guardrail.actions.hints import AVOID
 from guardrail.pipelines.arguments import Arguments
-from guardrail.pipelines.steering import MAX, SafetySettings, Wish, inactive, projection, steered
+from guardrail.pipelines.steering import STRENGTHS, SafetySettings, Wish, inactive, projection, steered
 from guardrail.pipelines.steering.encoding import between
 from guardrail.pipelines.steering.safety import SafetyState
 from tests.pipelines.test_altered import STEER, SUGGESTIVE
@@ -153,8 +153,8 @@ def test_where_no_word_is_of_the_concept_the_picture_is_bit_for_bit_the_same(nam
 @pytest.mark.parametrize("method", ["projection", "safety"])
 def test_a_prompt_is_steered_alone_as_in_a_batch(name: str, method: str) -> None:
     pipe, wish = BUILDERS[name](), Wish(PHRASES, method)
-    together, outcome = run(pipe, given(name, ["a bare fox", "a boat"]), wish, [1, 2], safety=MAX)
-    alone, _ = run(pipe, given(name, ["a boat"]), wish, [2], safety=MAX)
+    together, outcome = run(pipe, given(name, ["a bare fox", "a boat"]), wish, [1, 2], safety=STRENGTHS["max"])
+    alone, _ = run(pipe, given(name, ["a boat"]), wish, [2], safety=STRENGTHS["max"])
     assert (outcome.inactive == "") is (name != "flux" or method == "projection")
     assert np.abs(together[1] - alone[0]).max() < 1e-3
 
@@ -201,8 +201,8 @@ def test_the_unet_makes_three_predictions_and_the_pipeline_gets_two() -> None:
     sizes: list[int] = []
     first = pipe.unet.register_forward_hook(lambda m, a, out: raw.append(out[0]))
     forward = type(pipe.unet).forward
-    wish = Wish(PHRASES, "safety")
-    expected, got = SafetyState(MAX), []
+    wish = Wish(PHRASES, "safety", strength="max")
+    expected, got = SafetyState(STRENGTHS["max"]), []
 
     def scheduler_step(noise: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         got.append(noise)
@@ -210,7 +210,7 @@ def test_the_unet_makes_three_predictions_and_the_pipeline_gets_two() -> None:
 
     own_step = pipe.scheduler.step
     pipe.scheduler.step = scheduler_step
-    out, outcome = run(pipe, given("sdxl", ["a bare fox", "a boat"], guidance_scale=5.0), wish, safety=MAX)
+    out, outcome = run(pipe, given("sdxl", ["a bare fox", "a boat"], guidance_scale=5.0), wish)
     first.remove()
     del pipe.scheduler.step
     sizes = [len(r) for r in raw]

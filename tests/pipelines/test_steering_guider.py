@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from guardrail.errors import ConfigurationError
-from guardrail.pipelines.steering import MAX, STRONG, SafetySettings
+from guardrail.pipelines.steering import STRENGTHS, STRONG, SafetySettings
 from guardrail.pipelines.steering.guider import safety_guidance, safety_guider
 from guardrail.pipelines.steering.safety import SafetyState
 from tests.pipelines.test_transparent import generator
@@ -34,7 +34,7 @@ def test_a_third_prediction_is_made_and_steers(name: str) -> None:
     bare = pictures(pipe, name)
     calls: list[Any] = []
     denoiser(pipe).register_forward_hook(lambda m, args, out: calls.append(out))
-    guider = safety_guider(pipe, PHRASES, MAX, **texts(name))
+    guider = safety_guider(pipe, PHRASES, STRENGTHS["max"], **texts(name))
     assert not calls
     assert guider.config.guidance_scale == own.config.guidance_scale
     pipe.update_components(guider=guider)
@@ -45,7 +45,7 @@ def test_a_third_prediction_is_made_and_steers(name: str) -> None:
     # Its momentum begins anew with every run.
     assert np.array_equal(out, pictures(pipe, name))
     copy = guider.new(guidance_scale=3.0)
-    assert (copy.config.guidance_scale, copy.inactive, copy.settings) == (3.0, "", MAX)
+    assert (copy.config.guidance_scale, copy.inactive, copy.settings) == (3.0, "", STRENGTHS["max"])
     pipe.update_components(guider=own)
     assert np.array_equal(bare, pictures(pipe, name))
 
@@ -53,7 +53,7 @@ def test_a_third_prediction_is_made_and_steers(name: str) -> None:
 def test_without_guidance_there_is_one_prediction() -> None:
     # Modular SDXL turns its guider on again by itself.
     pipe = MODULAR["modular_z_image"]()
-    guider = safety_guider(pipe, PHRASES, MAX, **texts("modular_z_image"))
+    guider = safety_guider(pipe, PHRASES, STRENGTHS["max"], **texts("modular_z_image"))
     guider.disable()
     pipe.update_components(guider=guider)
     calls: list[Any] = []

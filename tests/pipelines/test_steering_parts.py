@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from guardrail.actions.hints import AVOID
-from guardrail.decision import Alteration, Stage
+from guardrail.decision import CORE_ACTIONS, Alteration, Stage
 from guardrail.errors import PolicyError
 from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.steering import METHODS, Wish, inactive, wish_of
 from guardrail.pipelines.steering.guidance import guidance_off
 from guardrail.pipelines.steering.negative import merged
 from guardrail.pipelines.steering.reading import TextPart
-from guardrail.pipelines.steering.safety import MAX, SafetySettings, SafetyState
+from guardrail.pipelines.steering.safety import STRENGTHS, SafetySettings, SafetyState
 from guardrail.pipelines.steering.subspace import basis, inside, outside, share, triggers
 from tests.pipelines.tiny import BUILDERS
 
@@ -77,7 +77,7 @@ def test_during_warm_up_nothing_changes_but_momentum_gathers() -> None:
     assert float(warm.away(plain, prompt, concept, 0.2).abs().max()) == 0.0
     after, fresh = (s.away(plain, prompt, concept, 0.5) for s in (warm, cold))
     assert float((after - fresh).abs().max()) > 0.0
-    half = SafetyState(MAX).away(plain.half(), prompt.half(), concept.half(), 0.0)
+    half = SafetyState(STRENGTHS["max"]).away(plain.half(), prompt.half(), concept.half(), 0.0)
     assert half.dtype is torch.float16
 
 
@@ -244,7 +244,10 @@ def test_wishes_of_several_rules_add_up() -> None:
     assert wish_of([Alteration("rewrite", Stage.PROMPT)]) is None
     assert wish_of([guide(away_from="nudity")]) == Wish(AVOID["nudity"], "negative", 0.0)
     both = [guide(method="safety", scale=5.0), guide(method="projection", scale=7.0)]
-    assert wish_of(both) == Wish(AVOID["nudity"], "safety", 7.0)
+    assert wish_of(both) == Wish(AVOID["nudity"], "safety", 7.0, "strong")
+    both = [guide(method="safety", strength="max"), guide(method="safety", strength="medium")]
+    assert wish_of(both) == Wish(AVOID["nudity"], "safety", 0.0, "max")
+    assert set(STRENGTHS) == set(next(p.choices for p in CORE_ACTIONS["guide"].params if p.name == "strength"))
 
 
 def test_a_policy_names_the_method(make_guard: Any, policy_file: Any) -> None:
@@ -254,8 +257,9 @@ def test_a_policy_names_the_method(make_guard: Any, policy_file: Any) -> None:
     for method in METHODS:
         (rule,) = load_policy(policy_file(rules % method)).rules
         assert dict(rule.then[0].params) == {"away_from": "nudity", "method": method}
-    with pytest.raises(PolicyError, match="GP052"):
-        load_policy(policy_file(rules % "prayer"))
+    for wrong in ("prayer", "safety, strength: utter"):
+        with pytest.raises(PolicyError, match="GP052"):
+            load_policy(policy_file(rules % wrong))
     two = (
         "rules: [{id: a, at: prompt, when: always, then: {guide: {method: projection}}},"
         " {id: b, at: prompt, when: always, then: {guide: {away_from: nudity}}}]\n"

@@ -2,10 +2,11 @@
 
 import typer
 
-from guardrail.cli.bench import images, prompts
+from guardrail.cli.bench import images, pipelines, prompts
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure a policy, or the checks, on data of your own.", no_args_is_help=True)
 prompts.register(app)
 images.register(app)
+pipelines.register(app)

@@ -17,13 +17,13 @@ from guardrail.decision import Coverage, Decisions
 from guardrail.errors import UnsupportedInput
 from guardrail.pipelines.call import note_decisions
 from guardrail.pipelines.entries import judged_entry
-from guardrail.pipelines.inner import Inner, is_modular
+from guardrail.pipelines.inner import Inner
 from guardrail.pipelines.methods import note_guarded_call
 from guardrail.pipelines.modular.blocks import BlocksCall, Declared, Encoding, declared, given_values
 from guardrail.pipelines.modular.call import ModularCall
 from guardrail.pipelines.parameters import Holds, held_by
 
-__all__ = ["ModularInner", "is_modular"]
+__all__ = ["ModularInner"]
 
 
 class ModularInner(Inner):

@@ -33,8 +33,8 @@ EMBEDDINGS = "prompt_embeds"
 _NAME = "encode_prompt"
 _change: ContextVar[tuple[int, Change] | None] = ContextVar("guardrail_encoding_change", default=None)
 _lock = threading.Lock()
-# id of a pipeline → how many calls stand in between, and what the object itself had there.
-_users: dict[int, tuple[int, Any]] = {}
+# id of a pipeline → the calls that stand in between, and what the object itself had there.
+_users: dict[int, tuple[set[object], Any]] = {}
 
 
 class Encoder:
@@ -133,24 +133,27 @@ def between(pipe: Any, arguments: Arguments, change: Change) -> Iterator[None]:
             done = True
             change(encoder, given, results)
 
-    before = _change.set((id(pipe), once))
-    _enter(pipe)
+    user, before = object(), None
+    # A thread can be interrupted at any line: whatever was begun by then is undone.
     try:
+        before = _change.set((id(pipe), once))
+        _enter(pipe, user)
         yield
     finally:
-        _change.reset(before)
-        _leave(pipe)
+        if before is not None:
+            _change.reset(before)
+        _leave(pipe, user)
 
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else value
 
 
-def _enter(pipe: Any) -> None:
+def _enter(pipe: Any, user: object) -> None:
     with _lock:
-        number, had = _users.get(id(pipe), (0, vars(pipe).get(_NAME)))
-        _users[id(pipe)] = number + 1, had
-        if not number:
+        users, _ = _users.setdefault(id(pipe), (set(), vars(pipe).get(_NAME)))
+        users.add(user)
+        if len(users) == 1:
             own = getattr(pipe, _NAME)
 
             def encode_prompt(*args: Any, **kwargs: Any) -> Any:
@@ -168,12 +171,16 @@ def _enter(pipe: Any) -> None:
             vars(pipe)[_NAME] = encode_prompt
 
 
-def _leave(pipe: Any) -> None:
+def _leave(pipe: Any, user: object) -> None:
+    """Undo `_enter`, wherever that came to an end; nothing for one that did not begin."""
     with _lock:
-        number, had = _users.pop(id(pipe))
-        if number > 1:
-            _users[id(pipe)] = number - 1, had
-        elif had is None:
-            del vars(pipe)[_NAME]
+        users, had = _users.get(id(pipe), (set(), vars(pipe).get(_NAME)))
+        users.discard(user)
+        if users:
+            return
+        if had is None:
+            vars(pipe).pop(_NAME, None)
         else:
             vars(pipe)[_NAME] = had
+        # Last: until then it is known what the object had.
+        _users.pop(id(pipe), None)

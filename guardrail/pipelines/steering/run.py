@@ -10,7 +10,7 @@ from guardrail.pipelines.arguments import Arguments
 from guardrail.pipelines.steering import denoiser, negative, projection
 from guardrail.pipelines.steering.encoding import between
 from guardrail.pipelines.steering.guidance import guidance_off, raise_scale
-from guardrail.pipelines.steering.safety import STRONG, SafetySettings
+from guardrail.pipelines.steering.safety import STRENGTHS, SafetySettings
 from guardrail.pipelines.steering.wishes import Outcome, Wish
 
 __all__ = ["inactive", "steered"]
@@ -29,10 +29,10 @@ def inactive(pipe: Any, arguments: Arguments, wish: Wish) -> str:
 def steered(
     pipe: Any,
     arguments: Arguments,
-    wish: Wish,
+    wish: Wish | None,
     count: int,
     *,
-    safety: SafetySettings = STRONG,
+    safety: SafetySettings | None = None,
     slack: float = projection.SLACK,
 ) -> Iterator[tuple[Arguments, Outcome]]:
     """What to call the pipeline with, inside the block, so that it steers.
@@ -42,17 +42,17 @@ def steered(
 
     Args:
         arguments: of the call; they stay as they are.
+        wish: what for; ``None`` leaves the call as it is.
         count: prompts of the call.
-        safety: numbers for the method ``safety``.
+        safety: numbers for the method ``safety``, instead of those that the wish names.
         slack: for the method ``projection``: by what part further from the concept a prompt must lie without a word for
             that word to be projected.
 
     Returns:
         The arguments, and an outcome that is known when the block has ended.
     """
-    cause = inactive(pipe, arguments, wish)
-    if cause:
-        yield arguments, Outcome(cause)
+    if wish is None or (cause := inactive(pipe, arguments, wish)):
+        yield arguments, Outcome("nothing is to be steered" if wish is None else cause)
         return
     if wish.method == "negative":
         outcome = Outcome("", negative.DETAIL)
@@ -67,6 +67,6 @@ def steered(
         with between(pipe, changed, projection.Projection(wish, outcome, slack)):
             yield changed, outcome
         return
-    third = denoiser.ThirdPrediction(pipe, wish, outcome, safety)
+    third = denoiser.ThirdPrediction(pipe, wish, outcome, safety or STRENGTHS[wish.strength])
     with between(pipe, changed, third), third.hooked():
         yield changed, outcome

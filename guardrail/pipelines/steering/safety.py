@@ -7,13 +7,15 @@ and μ is 0 wherever the prompt's prediction is not near the concept's. It is wo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MAX", "MEDIUM", "STRONG", "SafetySettings", "SafetyState"]
+__all__ = ["STRENGTHS", "STRONG", "SafetySettings", "SafetyState"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,14 @@ class SafetySettings:
     warmup: float = 0.14
 
 
-MEDIUM = SafetySettings(1000.0, 0.01, 0.3, 0.4, 0.2)
 STRONG = SafetySettings()
-MAX = SafetySettings(5000.0, 1.0, 0.5, 0.7, 0.0)
+STRENGTHS: Mapping[str, SafetySettings] = MappingProxyType(
+    {
+        "medium": SafetySettings(1000.0, 0.01, 0.3, 0.4, 0.2),
+        "strong": STRONG,
+        "max": SafetySettings(5000.0, 1.0, 0.5, 0.7, 0.0),
+    }
+)
 """The paper's settings (its table of hyperparameters: 10, 7 and 0 of 50 steps of warm-up)."""
 
 

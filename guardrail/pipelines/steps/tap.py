@@ -34,8 +34,8 @@ _looking: ContextVar[Mapping[str, Look]] = ContextVar("guardrail_look", default=
 _PLAIN = "_guardrail_plain_class"
 _METHODS = "_guardrail_seen_methods"
 _lock = threading.Lock()
-# id of a scheduler object → how many calls have it tapped; the object is alive as long as they run.
-_users: dict[int, int] = {}
+# id of a scheduler object → the calls that have it tapped; the object is alive as long as they run.
+_users: dict[int, set[object]] = {}
 
 
 @contextlib.contextmanager
@@ -51,17 +51,18 @@ def tapped(schedulers: Sequence[Any], look: Look, methods: tuple[str, ...] = _ST
         TypeError: an object whose class cannot be exchanged, such as one that is not made in Python.
     """
     mine = list({id(s): s for s in schedulers}.values())
-    before = _looking.set({**_looking.get(), **dict.fromkeys(methods, look)})
-    entered: list[Any] = []
+    user, before = object(), None
+    # A thread can be interrupted at any line: whatever was begun by then is undone.
     try:
+        before = _looking.set({**_looking.get(), **dict.fromkeys(methods, look)})
         for scheduler in mine:
-            _enter(scheduler, methods)
-            entered.append(scheduler)
+            _enter(scheduler, methods, user)
         yield
     finally:
-        _looking.reset(before)
-        for scheduler in entered:
-            _leave(scheduler)
+        if before is not None:
+            _looking.reset(before)
+        for scheduler in mine:
+            _leave(scheduler, user)
 
 
 def step_arguments(scheduler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -79,21 +80,23 @@ def _signature(step: Any) -> inspect.Signature:
     return inspect.signature(step)
 
 
-def _enter(scheduler: Any, methods: tuple[str, ...]) -> None:
+def _enter(scheduler: Any, methods: tuple[str, ...], user: object) -> None:
     with _lock:
+        _users.setdefault(id(scheduler), set()).add(user)
         if not hasattr(type(scheduler), _PLAIN):
             plain: Any = type(scheduler)
             scheduler.__class__ = _seen(plain, methods)
-        _users[id(scheduler)] = _users.get(id(scheduler), 0) + 1
 
 
-def _leave(scheduler: Any) -> None:
+def _leave(scheduler: Any, user: object) -> None:
+    """Undo `_enter`, wherever that came to an end; nothing for one that did not begin."""
     with _lock:
-        left = _users.pop(id(scheduler)) - 1
-        if left:
-            _users[id(scheduler)] = left
-        else:
-            scheduler.__class__ = getattr(type(scheduler), _PLAIN, type(scheduler))
+        users = _users.get(id(scheduler), set())
+        users.discard(user)
+        if not users:
+            _users.pop(id(scheduler), None)
+            if hasattr(type(scheduler), _PLAIN):
+                scheduler.__class__ = getattr(type(scheduler), _PLAIN)
 
 
 @functools.lru_cache(maxsize=64)

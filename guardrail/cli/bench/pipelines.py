@@ -1,0 +1,86 @@
+"""``guardrail bench pipelines``: what putting a pipeline under the guard costs."""
+
+from __future__ import annotations
+
+import json as json_text
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guardrail.cli import show
+from guardrail.cli.bench.prompts import Progress, table
+from guardrail.cli.policy.shared import JSON, refuse
+
+__all__ = ["register"]
+
+
+def pipelines(
+    model: Annotated[Path | None, typer.Option(help="Folder of a saved diffusers pipeline; else a tiny one.")] = None,
+    policy: Annotated[str, typer.Option(help="A shipped policy's name, or a rule file. Its checks are stubbed.")] = (
+        "default"
+    ),
+    calls: Annotated[int, typer.Option(min=5, help="Pairs of calls, bare and guarded.")] = 200,
+    memory_calls: Annotated[int, typer.Option(min=0, help="Calls for the growth of memory; 0: leave it out.")] = 1000,
+    guard_memory: Annotated[
+        bool, typer.Option(help="Also the memory of a guard with every check loaded (models pulled).")
+    ] = True,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.md.")] = None,
+    json: JSON = False,
+) -> None:
+    """Measure the guard around a pipeline: time a call and a step with all checks stubbed, and memory.
+
+    Exit code: 0 done, whatever the figures are; 2 usage, or memory that cannot be measured (models not
+    pulled); 3 a pipeline or a policy that does not load.
+    """
+    from guardrail.bench.files import DataError
+    from guardrail.bench.pipeline_tables import pipeline_facts, pipeline_sheets
+    from guardrail.bench.pipelines import PipelinePlan, measure
+    from guardrail.bench.report import prepare, write_texts, written
+    from guardrail.demo.opening import open_pipeline
+    from guardrail.demo.pictures import portrait
+
+    try:
+        if out is not None:
+            prepare(out)
+        command = shlex.join(["guardrail", *sys.argv[1:]])
+        plan = PipelinePlan(
+            open_pipeline,
+            portrait,
+            model,
+            policy,
+            calls,
+            memory_calls=memory_calls,
+            guard_memory=guard_memory,
+            command=command,
+        )
+        report = measure(plan, Progress() if sys.stderr.isatty() else None)
+        files: list[Path] = []
+        if out is not None:
+            texts = {
+                "report.json": json_text.dumps(report, ensure_ascii=False, allow_nan=False) + "\n",
+                "report.md": written("The guard around a pipeline", pipeline_facts(report), pipeline_sheets(report)),
+            }
+            files = write_texts(texts, out)
+    except DataError as error:
+        refuse(str(error), json)
+    if json:
+        show.print_json(report)
+        return
+    console = show.console()
+    for name, value in pipeline_facts(report):
+        console.print(f"{name}: {value}", markup=False, style="dim")
+    for sheet in pipeline_sheets(report):
+        if sheet.brief:
+            console.print(f"\n[bold]{sheet.title}[/]")
+            if sheet.note:
+                console.print(sheet.note, style="dim", markup=False)
+            console.print(table(sheet))
+    for path in files:
+        typer.echo(f"written: {path}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(pipelines)
