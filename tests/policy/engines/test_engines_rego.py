@@ -204,7 +204,8 @@ ANSWERS: list[tuple[Any, str]] = [
     (entry(then=[]), "names no action"),
     (entry(then=None), "names no action"),
     (entry(then=[{"guide": {"scale": 1e9}}]), "outside 1..30"),
-    (entry(then=[{"guide": {"strength": 1}}]), "unknown parameter"),
+    (entry(then=[{"guide": {"strenght": 1}}]), "unknown parameter"),
+    (entry(then=[{"guide": {"strength": 1}}]), "strength of guide cannot be"),
     (entry(then=[[[[]]]]), "r:"),
 ]
 
