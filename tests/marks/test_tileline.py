@@ -458,7 +458,7 @@ def unmarked_statistics(pictures: int, keys: int) -> np.ndarray:
 
 
 def test_unmarked_statistics_follow_the_calibration() -> None:
-    values = unmarked_statistics(20, 20)
+    values = unmarked_statistics(12, 12)
     assert 8 < values.mean() < 9.8
     assert values.max() < 10.9
     assert (values > calibration.TAIL_START).mean() < 0.04

@@ -30,6 +30,7 @@ def benchmark() -> ModuleType:
     return module
 
 
+@pytest.mark.nightly
 def test_more_recall_than_the_public_list_and_half_its_false_alarms(
     benchmark: ModuleType, shared: Path, tmp_path: Path
 ) -> None:
