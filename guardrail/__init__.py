@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from guardrail.version import __version__
+
 if TYPE_CHECKING:
     from guardrail.decision import Action as Action
     from guardrail.decision import Decision as Decision
@@ -23,13 +25,12 @@ if TYPE_CHECKING:
     from guardrail.files import save as save
     from guardrail.files import verify as verify
     from guardrail.guard import Guard as Guard
+    from guardrail.marks.settings import Marking as Marking
     from guardrail.pipelines import encode_prompt as encode_prompt
     from guardrail.pipelines import install as install
     from guardrail.pipelines import last_decisions as last_decisions
     from guardrail.pipelines import unwrap as unwrap
     from guardrail.pipelines import wrap as wrap
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Action": "guardrail.decision",
@@ -38,6 +39,7 @@ _HOMES = {
     "Decisions": "guardrail.decision",
     "Guard": "guardrail.guard",
     "GuardrailError": "guardrail.errors",
+    "Marking": "guardrail.marks.settings",
     "encode": "guardrail.files",
     "encode_prompt": "guardrail.pipelines",
     "install": "guardrail.pipelines",
@@ -55,6 +57,7 @@ __all__ = [
     "Decisions",
     "Guard",
     "GuardrailError",
+    "Marking",
     "__version__",
     "encode",
     "encode_prompt",

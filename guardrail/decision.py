@@ -14,6 +14,7 @@ from guardrail.signals import SignalValue, Stage
 __all__ = [
     "CORE_ACTIONS",
     "REFUSED_ACTIONS",
+    "TEXT_JOINT",
     "Action",
     "ActionKind",
     "ActionSpec",
@@ -28,6 +29,7 @@ __all__ = [
     "Reason",
     "Stage",
     "Verdict",
+    "is_one_line",
     "new_decision_id",
 ]
 
@@ -50,6 +52,16 @@ _RANK = {action: i for i, action in enumerate(Action)}
 
 # ---- actions that a rule may name
 
+TEXT_JOINT = " · "
+"""Between the texts of several rules: none of two texts is the stricter, so all are kept."""
+# Zero width joiner and non-joiner: Python calls them unprintable, and Persian and Hindi are misspelt without them.
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def is_one_line(text: str) -> bool:
+    """Whether people can read `text` in one line: something is in it, and nothing but what is printed."""
+    return bool(text.strip()) and all(c.isprintable() or c in _JOINERS for c in text)
+
 
 @dataclass(frozen=True, slots=True)
 class Param:
@@ -57,15 +69,15 @@ class Param:
 
     Args:
         name: the key as written in the file.
-        type: how the text is read. ``choice`` takes one of `choices`.
+        type: how the text is read. ``choice`` takes one of `choices`; ``text`` is one line for people to read.
         choices: for ``choice``, from loosest to strictest: merging two rules takes the stricter.
-        minimum, maximum: range of a number, inclusive.
+        minimum, maximum: range of a number, inclusive; of a text, how many characters it has.
         default: used when the rule does not name it; ``None`` makes it required.
         stricter: which of two numbers is stricter.
     """
 
     name: str
-    type: Literal["integer", "number", "choice", "flag", "word"]
+    type: Literal["integer", "number", "choice", "flag", "word", "text"]
     default: float | bool | str | None = None
     choices: tuple[str, ...] = ()
     minimum: float = 0.0
@@ -215,6 +227,23 @@ CORE_ACTIONS: Mapping[str, ActionKind] = MappingProxyType(
                         "compositeWithTrainedAlgorithmicMedia",
                     ),
                     Param("likeness", "flag", default=False, doc="say that a real person is depicted synthetically"),
+                    Param(
+                        "visible",
+                        "text",
+                        minimum=1,
+                        maximum=60,
+                        optional=True,
+                        doc="drawn into the picture for everybody to see; `eu`, `cn`, `cn-long`, `kr` and `en` stand "
+                        "for ready wordings",
+                    ),
+                    Param(
+                        "visible_at",
+                        "choice",
+                        # No place is stricter than another: of two places the later one of this list is taken.
+                        choices=("bottom-right", "bottom-left", "bottom", "top-right", "top-left", "top"),
+                        optional=True,
+                        doc="where visible labels stand, those of other rules too; bottom-right where none is named",
+                    ),
                 ),
             ),
             ActionKind(

@@ -18,6 +18,7 @@
     ├── CheckError              a check could not give its signal; it becomes a missing signal
     ├── ActionError             an alteration could not be planned or did not hold
     ├── MarkError               an output could not be marked, or the mark could not be read back
+    │   └── RegistryError       the registry of marks cannot be read or written, or has the entry already
     ├── AuditError
     │   ├── AuditUnavailable    the record cannot be written now (disk full, read-only, locked)
     │   └── AuditBroken         the chain of records does not verify
@@ -57,6 +58,7 @@ __all__ = [
     "MissingExtra",
     "PluginError",
     "PolicyError",
+    "RegistryError",
     "SignalUnavailable",
     "TextTooLong",
     "UnreadableImage",
@@ -222,6 +224,10 @@ class ActionError(GuardrailError):
 
 class MarkError(GuardrailError):
     """An output could not be marked, or its mark could not be read back: it is not released."""
+
+
+class RegistryError(MarkError):
+    """The registry of marks cannot be read or written, or has the entry already: what was marked is not released."""
 
 
 class AuditError(GuardrailError):

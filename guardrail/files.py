@@ -2,63 +2,126 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardrail.decision import Decision
 from guardrail.drafts import write_whole
 from guardrail.errors import MarkError, UnsupportedInput
-from guardrail.keys import Keyring, load_keyring
-from guardrail.marks.files import encode_image, label_of
-from guardrail.marks.label import Label, label_for
+from guardrail.keys import Keyring, find_keyring
+from guardrail.marks.files import Sign, encode_image, label_of
+from guardrail.marks.label import Label, label_for, one_line
 from guardrail.marks.verify import Verification, verify_image
-from guardrail.media import Role
+from guardrail.media import Limits, Role
 from guardrail.media.arrays import is_array, is_pil
 from guardrail.media.read import read_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from guardrail.marks.registry import Registry
+    from guardrail.marks.settings import Marking
+
 __all__ = ["encode", "save", "verify"]
 
 
-def encode(image: Any, format: str, *, decision: Decision | None = None, **params: Any) -> bytes:
-    """An image that came out of the guard as file content, with its label in the metadata.
+def encode(
+    image: Any,
+    format: str,
+    *,
+    decision: Decision | None = None,
+    marking: Marking | None = None,
+    prompt: str = "",
+    prompt_writer: str = "",
+    **params: Any,
+) -> bytes:
+    """An image that came out of the guard as file content, with its label in the metadata, signed where that is set up.
 
     Args:
         image: a PIL image, an array (H, W, 3) or a tensor (3, H, W).
         format: png, jpeg, webp or avif.
         decision: needed for arrays and tensors, which carry no label: the output's own, ``out.guardrail[i]``.
+        marking: the provider and the signer, as the guard has them; for what carries none of its own: arrays, tensors,
+            and pictures that were pickled.
+        prompt, prompt_writer: written into the file (IPTC AIPromptInformation, AIPromptWriterName); by default neither
+            is, anywhere.
         params: Pillow's options for the format, such as ``quality``.
 
     Raises:
         MarkError: nothing is known about the image, its decision is a block, the policy asks for a watermark that was
-            never put in, or the format cannot carry a label.
+            never put in, the format cannot carry a label, or the file is to be signed and cannot be.
         InputError: several pictures in one array, or what cannot be read as a picture.
     """
     if decision is not None and decision.blocked:
         raise MarkError(f"the decision {decision.id} is a block: there is nothing to save")
     label = label_of(image) or _label(decision)
-    return encode_image(_pil(image), format, label, **params)
+    sign: Sign | None = getattr(image, "guardrail_sign", None)
+    if marking is not None:
+        label, sign = _marked(label, sign, marking)
+    picture = _pil(image)
+    return encode_image(picture, format, label, sign=sign, prompt=prompt, prompt_writer=prompt_writer, **params)
 
 
-def save(image: Any, path: str | Path, *, decision: Decision | None = None, **params: Any) -> None:
+def save(
+    image: Any,
+    path: str | Path,
+    *,
+    decision: Decision | None = None,
+    marking: Marking | None = None,
+    prompt: str = "",
+    prompt_writer: str = "",
+    **params: Any,
+) -> None:
     """As `encode`, into a file, whole or not at all; its suffix names the format.
 
     Raises:
         OSError: it cannot be written; also as `encode`.
     """
     target = Path(path)
-    write_whole(target, encode(image, target.suffix, decision=decision, **params))
+    content = encode(
+        image,
+        target.suffix,
+        decision=decision,
+        marking=marking,
+        prompt=prompt,
+        prompt_writer=prompt_writer,
+        **params,
+    )
+    write_whole(target, content)
 
 
-def verify(source: Any, *, keyring: Keyring | None = None) -> Verification:
+def verify(
+    source: Any,
+    *,
+    keyring: Keyring | None = None,
+    search: bool = True,
+    registry: str | Path | Registry | None = None,
+    anchors: bytes | None = None,
+    limits: Limits | None = None,
+) -> Verification:
     """What a file (path or bytes), an image, an array or a tensor says about where it comes from, layer by layer.
+
+    Args:
+        keyring: of the watermarks; by default this installation's. Where it has none, none is made, and the watermark
+            is not looked for.
+        search: also look for a watermark that was cropped, turned or squeezed; much slower where there is none.
+        registry: of released pictures, or its file.
+        anchors: certificates in PEM whose holders are trusted to sign Content Credentials
+            (`guardrail.marks.credentials.load_anchors`).
+        limits: what is too much to look at; by default 8192×8192 pixels and 256 MB.
 
     Raises:
         InputError: it cannot be read as an image.
+        RegistryError: the registry cannot be read.
     """
-    return verify_image(source, keyring or load_keyring())
+    if isinstance(registry, str | Path):
+        from guardrail.marks.registry import Registry as Opened
+
+        registry = Opened(registry)
+    return verify_image(
+        source, keyring or find_keyring(), search=search, registry=registry, anchors=anchors, limits=limits
+    )
 
 
 def _pil(image: Any) -> Image:
@@ -69,6 +132,20 @@ def _pil(image: Any) -> Image:
     from PIL.Image import fromarray
 
     return fromarray(read_image(image, role=Role.OUTPUT).frames[0])
+
+
+def _marked(label: Label, sign: Sign | None, marking: Marking) -> tuple[Label, Sign | None]:
+    """What `marking` adds; a label that names its provider, and a picture with its signer, keep them."""
+    if not (label.provider or label.provider_code):
+        provider, code = one_line(marking.provider), one_line(marking.provider_code)
+        label = replace(label, provider=provider, provider_code=code)
+    if marking.signer is not None:
+        label = replace(label, signed=True)
+        if sign is None:
+            from guardrail.marks.credentials.writing import signing
+
+            sign = signing(label, marking.signer)
+    return label, sign
 
 
 def _label(decision: Decision | None) -> Label:

@@ -16,6 +16,7 @@ SURFACE = [
     "Decisions",
     "Guard",
     "GuardrailError",
+    "Marking",
     "__version__",
     "encode",
     "encode_prompt",

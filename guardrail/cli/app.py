@@ -12,7 +12,23 @@ from typing import Any
 
 import typer
 
-from guardrail.cli import audit, bench, check, demo, doctor, gallery, keys, known, models, names, policy, redact, verify
+from guardrail.cli import (
+    audit,
+    bench,
+    check,
+    demo,
+    doctor,
+    gallery,
+    keys,
+    known,
+    mark,
+    models,
+    names,
+    policy,
+    redact,
+    registry,
+    verify,
+)
 from guardrail.errors import GuardrailError
 
 __all__ = ["app", "main"]
@@ -24,6 +40,7 @@ app = typer.Typer(
     add_completion=True,
 )
 check.register(app)
+mark.register(app)
 verify.register(app)
 doctor.register(app)
 redact.register(app)
@@ -31,6 +48,7 @@ demo.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(known.app, name="known")
+app.add_typer(registry.app, name="registry")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(names.app, name="names")

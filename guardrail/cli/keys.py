@@ -1,7 +1,8 @@
-"""``guardrail keys``: the secret keys of this installation, by their ids."""
+"""``guardrail keys``: the secret keys of this installation, by their ids; and certificates that sign its outputs."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from guardrail.cli import show
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Secret keys: which there are, and a new one.", no_args_is_help=True)
+app = typer.Typer(help="Secret keys: which there are, and a new one; signing certificates.", no_args_is_help=True)
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 # What a rotation leaves to do, in this order: a service without the new key can read nothing that is sealed under it.
@@ -19,6 +20,10 @@ NEXT = (
     "restart running services, so that they have the new key",
     "guardrail gallery rekey",
     "guardrail known rekey",
+)
+DEVELOPMENT = (
+    "for development only: it says so to everybody, and no one trusts it. For production get a certificate from an "
+    "authority on the C2PA trust list"
 )
 KEEP = "keep the older keys: marks, the record of decisions and exports made under them are read with them only"
 
@@ -61,3 +66,46 @@ def rotate(json: _Json = False) -> None:
     for number, step in enumerate(NEXT, 1):
         typer.echo(f"  {number}. {step}")
     typer.echo(KEEP)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="Where root.pem, chain.pem and key.pem are written.")],
+    json: _Json = False,
+) -> None:
+    """Make a certificate chain that signs Content Credentials (C2PA), for development only."""
+    from guardrail.marks.credentials import new_chain
+
+    made = new_chain(folder)
+    if json:
+        paths = {"root": str(made.root), "chain": str(made.chain), "key": str(made.key)}
+        show.print_json({**paths, "expires": made.expires.isoformat(), "development": True, "note": DEVELOPMENT})
+        return
+    typer.echo(f"made {made.root}, {made.chain} and {made.key}; valid until {made.expires:%Y-%m-%d}")
+    typer.echo(DEVELOPMENT)
+    typer.echo("to sign with it:")
+    typer.echo(f'  Signer.from_files("{made.chain}", "{made.key}")   # of guardrail.marks.credentials')
+    typer.echo("to have it trusted, by you alone:")
+    typer.echo(f'  read_credentials(content, anchors=load_anchors("{made.root}"))')
+
+
+@app.command()
+def check(
+    chain: Annotated[Path, typer.Argument(help="A certificate chain in PEM, the signing certificate first.")],
+    json: _Json = False,
+) -> None:
+    """Say whether a certificate chain can sign Content Credentials, whose it is, and until when."""
+    import datetime as dt
+
+    from guardrail.marks.credentials.certificates import require_usable
+    from guardrail.marks.credentials.keyfiles import read_chain
+
+    read = read_chain(chain)
+    algorithm = require_usable(read, "", dt.datetime.now(dt.UTC))
+    if json:
+        row = {"by": read.by, "algorithm": algorithm, "expires": read.valid_until.isoformat()}
+        show.print_json({**row, "certificates": len(read.certificates)})
+        return
+    typer.echo(
+        f"{read.by}: signs with {algorithm} until {read.valid_until:%Y-%m-%d}, {len(read.certificates)} certificates"
+    )

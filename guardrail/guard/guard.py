@@ -20,7 +20,8 @@ from guardrail.guard.parts import Assembly, load, warm
 from guardrail.guard.records import Recorder
 from guardrail.guard.session import Parts, Session
 from guardrail.keys import Keyring, load_keyring
-from guardrail.marks.label import label_for
+from guardrail.marks.marker import Marker
+from guardrail.marks.settings import Marking
 from guardrail.marks.stack import MarkStack
 from guardrail.media import Context, ImageInput, Limits, Request, Role, TextInput
 from guardrail.media.read import read_image
@@ -68,6 +69,7 @@ class Guard:
             offers, or a file that lists them; by default the file that ``$GUARDRAIL_NUDITY_MODELS`` names, if any.
         realness_model: tells depictions from photographs where the cues are not sure: a
             `guardrail.checks.image.realness_clip.ClipZeroShot` of a local folder (see docs/realness.md), or ``None``.
+        marking: how outputs are marked: the provider's name, the strength of the watermark, who signs, the registry.
 
     Raises:
         ConfigurationError: whatever can be known now is refused now: a rule file that does not load (PolicyError), a
@@ -93,6 +95,7 @@ class Guard:
         prompt_models: Sequence[PromptModel] | str | Path | None = None,
         nudity_models: Sequence[NudityModel] | str | Path | None = None,
         realness_model: RealnessModel | None = None,
+        marking: Marking | None = None,
     ) -> None:
         self._options = {
             "policy": policy,
@@ -111,6 +114,7 @@ class Guard:
             "prompt_models": prompt_models,
             "nudity_models": nudity_models,
             "realness_model": realness_model,
+            "marking": marking,
         }
         self._keeper: Keeper[Parts] = Keeper(policy, load, every_s=seconds_between(reload))
         self.keyring = keyring or load_keyring()
@@ -129,10 +133,12 @@ class Guard:
             realness_model=build.realness_model(realness_model),
         )
         self.audit = build.open_audit(audit, self.keyring)
-        self.marks = MarkStack(self.keyring)
+        how = marking or Marking()
+        self.marks = MarkStack(self.keyring, psnr_db=how.psnr_db)
+        self.marker = Marker(self.marks, how)
         recorder = Recorder(self.audit, on_report)
         writer = as_writer(rewriter) if rewriter is not None else None
-        assembly = Assembly(settings, recorder, self.keyring, self.marks, limits or Limits(), writer)
+        assembly = Assembly(settings, recorder, self.keyring, self.marks, limits or Limits(), writer, self.marker)
         self._keeper.begin(assembly.parts, warm)
 
     # ---- what it is made of
@@ -323,14 +329,15 @@ class Guard:
     # ---- marks
 
     def mark(self, image: Any, *, after: Decision, system: str = "guardrail") -> GuardedImage:
-        """Watermark and label an image that was allowed, and read the mark back.
+        """Watermark and label an image that was allowed, and read the mark back. Transparency is kept.
 
         Args:
             after: the decision of `check_output`; its id leads from the mark to the record.
             system: name of the generator, for the metadata.
 
         Raises:
-            MarkError: the decision is a block, or the mark cannot be read back.
+            MarkError: the decision is a block, a visible label cannot be drawn, or the mark cannot be read back.
+            RegistryError: the output cannot be registered.
         """
         if after.blocked:
             raise MarkError(f"the decision {after.id} is a block: there is nothing to mark")
@@ -339,10 +346,11 @@ class Guard:
         from guardrail.marks.guarded_image import guarded
 
         picture = read_image(image, role=Role.OUTPUT, limits=self.limits)
-        mark_id = self.marks.mark_id(after.id)
-        marked = self.marks.embed(picture.frames[0][..., :3], mark_id)
-        label = label_for(after, mark_id, system=system)
-        return guarded(fromarray(marked), label)
+        mark_id = self.marker.mark_id(after)
+        marked = self.marker.frame(picture.frames[0], after, mark_id)
+        label = self.marker.label(after, mark_id, system=system)
+        self.marker.register(after, mark_id, marked, system=system, sha256=after.pixels_sha256)
+        return guarded(fromarray(marked), label, sign=self.marker.sign(label))
 
 
 def _rebuild(options: dict[str, Any]) -> Guard:

@@ -14,7 +14,17 @@ from typing import Protocol, runtime_checkable
 from guardrail.actions import PlannedAction
 from guardrail.actions.base import PlanInput
 from guardrail.actions.redact import STRENGTHS, targets
-from guardrail.decision import Action, ActionSpec, Alteration, Coverage, EffectiveCheck, Reason, Stage, Verdict
+from guardrail.decision import (
+    CORE_ACTIONS,
+    Action,
+    ActionSpec,
+    Alteration,
+    Coverage,
+    EffectiveCheck,
+    Reason,
+    Stage,
+    Verdict,
+)
 from guardrail.errors import ActionError, CheckError, GalleryError
 from guardrail.guard.attribution import attributed
 from guardrail.guard.frames.first_look import FirstLook
@@ -24,6 +34,7 @@ from guardrail.guard.runner import Runner, StageFindings
 from guardrail.media import ImageInput, Region, Request, Span
 from guardrail.media.types import Frame
 from guardrail.policy import PolicyEngine
+from guardrail.policy.merge import stricter
 from guardrail.signals import SignalValue
 
 __all__ = ["Judge"]
@@ -32,6 +43,7 @@ POLICY_LIMIT_S = 1.0
 REDACTIONS = frozenset({"blur", "pixelate", "fill", "replace"})
 # What the guard hands on instead of carrying it out on the inputs.
 NOTES = frozenset({"guide", "regenerate"})
+_LABEL = {param.name: param for param in CORE_ACTIONS["label"].params}
 
 
 @runtime_checkable
@@ -236,7 +248,8 @@ def _keep_note(item: Item, spec: ActionSpec) -> None:
     if spec.kind == "label":
         for name, value in spec.params.items():
             if value not in (False, "none"):
-                item.labels[name] = value
+                known, param = item.labels.get(name), _LABEL.get(name)
+                item.labels[name] = value if known is None or param is None else stricter(param, known, value)
     elif spec.kind == "report":
         rules = [r for r in item.reasons if r.kind == "rule" and not r.shadow]
         strictest = max(rules, key=lambda r: r.effect.rank, default=None)

@@ -11,13 +11,14 @@ from guardrail.actions.rewrite import Rewrite
 from guardrail.actions.wording import Writer
 from guardrail.checks.base import CheckSettings
 from guardrail.checks.registry import declared_checks
-from guardrail.errors import ConfigurationError
+from guardrail.errors import ConfigurationError, MarkError
 from guardrail.guard import build
 from guardrail.guard.judge import Judge
 from guardrail.guard.records import Recorder
 from guardrail.guard.runner import Runner
 from guardrail.guard.session import Parts
 from guardrail.keys import Keyring
+from guardrail.marks.marker import Marker
 from guardrail.marks.stack import MarkStack
 from guardrail.media import Limits
 from guardrail.policy import Policy, PolicyEngine
@@ -40,6 +41,7 @@ class Assembly:
     marks: MarkStack
     limits: Limits
     writer: Writer | None = None
+    marker: Marker | None = None
 
     def parts(self, engine: PolicyEngine) -> Parts:
         """Everything that a session works with, under this engine.
@@ -59,10 +61,22 @@ class Assembly:
                     f"{policy.path} is a pack: name it under `packs` of a policy, and use that one"
                 )
             validate((spec for rule in policy.rules for spec in rule.then), known)
+            self._require_drawable(policy)
             settings = _with_terms(settings, policy.terms)
         smoothing = policy.video.over or 0 if isinstance(policy, Policy) else 0
         runner = Runner(build.build_checks(engine, settings, declared_checks()), smoothing=smoothing)
         return Parts(engine, Judge(engine, runner, known), self.recorder, self.keyring, self.marks, self.limits)
+
+    def _require_drawable(self, policy: Policy) -> None:
+        """Raises ConfigurationError where a visible label that a rule asks for cannot be drawn here."""
+        texts = {
+            str(spec.params["visible"]) for rule in policy.rules for spec in rule.then if spec.params.get("visible")
+        }
+        if texts and self.marker is not None:
+            try:
+                self.marker.require_drawable(sorted(texts))
+            except MarkError as error:
+                raise ConfigurationError(f"a visible label of {policy.path} cannot be drawn: {error}") from None
 
 
 def _with_terms(settings: CheckSettings, terms: Terms) -> CheckSettings:

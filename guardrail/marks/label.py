@@ -1,29 +1,22 @@
-"""What a file says about itself: the label in its metadata, written and read.
+"""What a file says about itself: the label in its metadata.
 
-XMP (ISO 16684-1) with the IPTC Photo Metadata Standard 2025.1: `DigitalSourceType` from the IPTC NewsCodes, and
-`AISystemUsed` / `AISystemVersionUsed`. Metadata is the layer that everybody can read and anybody can strip; the
-watermark is the layer that stays.
+XMP (ISO 16684-1) with the IPTC Photo Metadata Standard 2025.1: `DigitalSourceType` from the IPTC NewsCodes,
+`AISystemUsed`, `AISystemVersionUsed` and `DigImageGUID`; the field AIGC of GB 45438-2025 where a provider is named.
+Metadata is the layer that everybody can read and anybody can strip; the watermark is the layer that stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.etree import ElementTree
-from xml.sax.saxutils import quoteattr
 
 from guardrail.decision import Decision, Stage
+from guardrail.marks.metadata import aigc
+from guardrail.marks.metadata.xmp import packet_of, read_xmp
 
-__all__ = ["Label", "label_for", "png_text", "read_xmp", "xmp_packet"]
+__all__ = ["LONGEST_NAME", "SOURCE_TYPES", "Label", "label_for", "one_line", "png_text", "read_xmp", "xmp_packet"]
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-_NAMESPACES = {
-    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
-    "xmp": "http://ns.adobe.com/xap/1.0/",
-    "guardrail": "urn:guardrail:label:1",
-}
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-LARGEST_XMP_BYTES = 65_536
 LONGEST_NAME = 256  # characters
 
 
@@ -32,12 +25,18 @@ class Label:
     """What is said about an output.
 
     Args:
-        source_type: the last part of the IPTC term, e.g. ``trainedAlgorithmicMedia``; empty: no metadata is written.
+        source_type: the last part of the IPTC term, e.g. ``trainedAlgorithmicMedia``; empty: none is said.
         system, system_version: the generator.
         created: RFC 3339, UTC.
-        decision_id: for appeals; leads to the record, not to a person.
+        decision_id: for appeals; leads to the record, not to a person. Unique for each output.
         mark_id: the id in the watermark, in hex; empty when unmarked.
         likeness: a real person is depicted synthetically.
+        provider: who offers the service.
+        provider_code: the provider's code for the field AIGC; `provider` stands in for it. If either is given, the
+            field is written.
+        integrity: for the field's ``ReservedCode1``, e.g. what `integrity_of` of `guardrail.marks.metadata.aigc`
+            makes with a key; empty: a SHA-256 without one.
+        signed: the file is to be signed (C2PA); without a signer it is not written.
     """
 
     source_type: str = ""
@@ -47,6 +46,10 @@ class Label:
     decision_id: str = ""
     mark_id: str = ""
     likeness: bool = False
+    provider: str = ""
+    provider_code: str = ""
+    integrity: str = ""
+    signed: bool = False
 
     def properties(self) -> dict[str, str]:
         """XMP properties by prefixed name, only those that say something."""
@@ -54,16 +57,42 @@ class Label:
             "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPES + self.source_type if self.source_type else "",
             "Iptc4xmpExt:AISystemUsed": self.system,
             "Iptc4xmpExt:AISystemVersionUsed": self.system_version,
-            "xmp:CreatorTool": f"{self.system} {self.system_version}".strip(),
+            "Iptc4xmpExt:DigImageGUID": self.decision_id or self.mark_id,
+            "xmp:CreatorTool": self.software,
             "xmp:CreateDate": self.created,
+            "guardrail:Provider": self.provider,
             "guardrail:DecisionId": self.decision_id,
             "guardrail:MarkId": self.mark_id,
             "guardrail:SyntheticLikeness": "True" if self.likeness else "",
         }
         return {name: value for name, value in values.items() if value}
 
+    def aigc(self) -> dict[str, str]:
+        """The seven keys of the field AIGC; empty where no provider is named."""
+        producer = self.provider_code or self.provider
+        return aigc.aigc_field(producer, self.mark_id or self.decision_id, self.integrity) if producer else {}
 
-def label_for(decision: Decision, mark_id: str, *, system: str, system_version: str = "") -> Label:
+    def says(self) -> dict[str, str]:
+        """What `read_file_label` gives back of it from a file of any format."""
+        return {**self.properties(), **{f"aigc:{key}": value for key, value in self.aigc().items()}}
+
+    @property
+    def software(self) -> str:
+        """The generator with its version, as one name."""
+        return f"{self.system} {self.system_version}".strip()
+
+
+def label_for(
+    decision: Decision,
+    mark_id: str,
+    *,
+    system: str,
+    system_version: str = "",
+    provider: str = "",
+    provider_code: str = "",
+    integrity: str = "",
+    signed: bool = False,
+) -> Label:
     """What the metadata of an output says: what the policy asked for, and what follows from the decision.
 
     A picture made out of another picture is a composite, whatever the policy calls the rest.
@@ -73,60 +102,35 @@ def label_for(decision: Decision, mark_id: str, *, system: str, system_version: 
         source = "compositeWithTrainedAlgorithmicMedia"
     return Label(
         source_type=source,
-        system=_words(system),
-        system_version=_words(system_version),
+        system=one_line(system),
+        system_version=one_line(system_version),
         created=decision.created,
         decision_id=decision.id,
         mark_id=mark_id,
         likeness=bool(decision.labels.get("likeness")),
+        provider=one_line(provider),
+        provider_code=one_line(provider_code),
+        integrity=one_line(integrity),
+        signed=signed,
     )
 
 
-def _words(text: str) -> str:
-    """The name of a generator as it can stand in XML and in a PNG chunk: one line, printable, of bounded length."""
+def one_line(text: str) -> str:
+    """A name as it can stand in XML and in a PNG chunk: one line, printable, of bounded length."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_NAME].strip()
 
 
 def xmp_packet(label: Label) -> bytes:
-    """The label as an XMP packet, UTF-8."""
-    prefixes = "".join(f' xmlns:{p}="{uri}"' for p, uri in _NAMESPACES.items())
-    properties = "".join(f"\n   {name}={quoteattr(value)}" for name, value in label.properties().items())
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-        f'<x:xmpmeta xmlns:x="adobe:ns:meta/">\n <rdf:RDF xmlns:rdf="{_RDF}">\n'
-        f'  <rdf:Description rdf:about=""{prefixes}{properties}/>\n </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
-    ).encode()
+    """The label as an XMP packet of its own, UTF-8."""
+    field = label.aigc()
+    return packet_of(label.properties(), aigc.as_json(field) if field else "")
 
 
 def png_text(label: Label) -> Mapping[str, str]:
     """Keywords for PNG text chunks (PNG specification, section 11.3.3), readable without any XMP tool."""
-    words = {"Software": f"{label.system} {label.system_version}".strip(), "Creation Time": label.created}
+    words = {"Software": label.software, "Creation Time": label.created}
     if label.source_type:
         words["Source"] = f"AI-generated ({label.source_type})"
     if label.decision_id:
         words["Comment"] = f"decision {label.decision_id}"
     return {k: v for k, v in words.items() if v}
-
-
-def read_xmp(packet: bytes) -> dict[str, str]:
-    """The known properties of an XMP packet, by prefixed name; empty where there are none or it is no XML."""
-    if len(packet) > LARGEST_XMP_BYTES:
-        return {}
-    try:
-        # In these formats it is UTF-8 always. Another encoding could hide a declaration from the line below.
-        text = packet.decode("utf-8-sig").strip("\x00 \n\r\t")
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            return {}
-        # Entities are refused above, so there is nothing that could expand.
-        root = ElementTree.fromstring(text)  # noqa: S314
-    except (ElementTree.ParseError, UnicodeDecodeError):
-        return {}
-    names = {f"{{{uri}}}": f"{prefix}:" for prefix, uri in _NAMESPACES.items()}
-    found: dict[str, str] = {}
-    for description in root.iter(f"{{{_RDF}}}Description"):
-        entries = [*description.attrib.items(), *((child.tag, child.text or "") for child in description)]
-        for key, value in entries:
-            for uri, prefix in names.items():
-                if key.startswith(uri):
-                    found.setdefault(prefix + key.removeprefix(uri), value.strip())
-    return found

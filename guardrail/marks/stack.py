@@ -1,10 +1,11 @@
-"""The order of marks: pixels, then metadata with the file, then reading back. No release without reading back."""
+"""The watermark of what a guard releases: payload, strength, reading back. No release without reading back."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,54 +13,118 @@ from numpy.typing import NDArray
 
 from guardrail.errors import MarkError
 from guardrail.keys import Keyring
+from guardrail.marks.base import eight_bits
+from guardrail.marks.payload import ID_DIGITS, PAYLOAD_VERSION, Payload
+from guardrail.marks.tag import Binding, Tagger, binding
+from guardrail.marks.tileline.layout import VERSION
 
 if TYPE_CHECKING:
-    from guardrail.marks.tileline import Detection, TileLine
+    from guardrail.marks.tileline import Detection, Geometry, TileLine
 
-__all__ = ["MARK_VERSION", "MarkStack"]
+__all__ = ["MarkStack", "Reading"]
 
-MARK_VERSION = 1
-"""First four bits of every payload; the other 60 are the mark id."""
 RETRY_DB = 2.0
+_Restore = Callable[[NDArray[np.generic]], NDArray[np.generic]]
+# How far the lattice may be from where it was put for the picture to count as whole: what a resize rounds, and half a
+# degree. A crop to 97 % of both sides shows as 1.03.
+_WHOLE_SCALE, _WHOLE_DEGREES = 0.015, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in one picture.
+
+    Attributes:
+        key: id of the key that it was read with.
+        found: verdict, statistic, rate and geometry.
+        payload: its parts, where it was read and is in our format.
+        agreement: of the content tag with the picture, -4.47..4.47; None where there is no tag.
+        binding: `genuine`: the mark was made for this picture; `copied`: for another one; `not checkable`: too little
+            of the picture is left to say; None where there is no tag.
+    """
+
+    key: str
+    found: Detection
+    payload: Payload | None = None
+    agreement: float | None = None
+    binding: Binding | None = None
 
 
 class MarkStack:
     """Marks pixels with the active key and reads marks of every key on the ring.
 
     The payload is never constant: averaging pictures with one payload would give the mark away.
+
+    Args:
+        psnr_db: strength, see `TileLine`.
     """
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, *, psnr_db: float = 43.0) -> None:
         self._keyring = keyring
+        self._psnr_db = psnr_db
         self._marks: dict[str, TileLine] = {}
+        self._taggers: dict[str, Tagger] = {}
 
     def _mark(self, key: str) -> TileLine:
         if key not in self._marks:
             from guardrail.marks.tileline import TileLine
 
-            self._marks[key] = TileLine(self._keyring.derive("marks/tileline/1", key=key))
+            self._marks[key] = TileLine(
+                self._keyring.derive(f"marks/tileline/{VERSION}", key=key), psnr_db=self._psnr_db
+            )
         return self._marks[key]
 
+    def _tagger(self, key: str) -> Tagger:
+        if key not in self._taggers:
+            self._taggers[key] = Tagger(self._keyring.derive("marks/tag", key=key))
+        return self._taggers[key]
+
     def warmup(self) -> None:
+        """Make what is made on first use."""
         self._mark(self._keyring.active)
+        self._tagger(self._keyring.active)
+
+    @property
+    def key(self) -> str:
+        """Id of the key that is marked with."""
+        return self._keyring.active
 
     @property
     def keys(self) -> int:
         """How many keys marks are read with."""
         return len(self._keyring.ids)
 
-    def mark_id(self, decision_id: str) -> str:
-        """The 60-bit id (15 hex digits) that belongs to a decision."""
-        subkey = self._keyring.derive("marks/ids")
-        digest = hmac.new(subkey, decision_id.encode(), hashlib.sha256).digest()
-        return f"{int.from_bytes(digest[:8], 'big') >> 4:015x}"
+    def mark_id(self, decision_id: str, attempt: int = 0) -> str:
+        """The 40-bit id (10 hex digits) that belongs to a decision; further attempts where one is taken already."""
+        said = f"{decision_id}/{attempt}" if attempt else decision_id
+        return self._keyed("marks/ids", said)[:ID_DIGITS]
+
+    def integrity(self, said: str) -> str:
+        """A keyed value (HMAC-SHA256, 64 hex digits) over what a file says of itself, for the AIGC field."""
+        return self._keyed("marks/integrity", said)
+
+    def _keyed(self, purpose: str, said: str) -> str:
+        return hmac.new(self._keyring.derive(purpose), said.encode(), hashlib.sha256).hexdigest()
+
+    def _layout(self, mark_id: str) -> int:
+        # By the id alone: the frames of a video have one, and their marks must not jump.
+        return int(self._keyed("marks/layouts", mark_id)[:8], 16)
 
     def grade(self, height: int, width: int) -> Literal["full", "fragile", "none"]:
         """How well an image of this size can carry the watermark."""
         return self._mark(self._keyring.active).grade(height, width)
 
-    def embed(self, pixels: NDArray[np.generic], mark_id: str) -> NDArray[np.generic]:
-        """Mark an (H, W, 3) image, uint8 or float in 0..1, and read the mark back.
+    def tag(self, pixels: NDArray[np.generic]) -> int:
+        """The content tag of (H, W, 3) pixels, uint8 or float in 0..1."""
+        return self._tagger(self._keyring.active).tag(eight_bits(pixels))
+
+    def embed(self, pixels: NDArray[np.generic], mark_id: str, *, tag: int | None = None) -> NDArray[np.generic]:
+        """Mark an image and read the mark back.
+
+        Args:
+            pixels: (H, W, 3) RGB, (H, W, 4) with alpha that stays as it is, or (H, W, 1) grey; uint8 or float in 0..1.
+            mark_id: 10 hexadecimal digits.
+            tag: the content tag to write; by default that of the image.
 
         Raises:
             MarkError: the image is too small, is none that the watermark knows, or its mark cannot be read back even
@@ -69,31 +134,94 @@ class MarkStack:
         height, width = pixels.shape[:2]
         if mark.grade(height, width) == "none":
             raise MarkError(f"an image of {width}×{height} pixels is too small for the watermark")
-        payload = MARK_VERSION << 60 | int(mark_id, 16)
+        colours, restore = _colours(pixels)
+        payload = Payload(mark_id, self.tag(colours) if tag is None else tag).to_int()
+        layout = self._layout(mark_id)
         for boost in (0.0, RETRY_DB):
-            try:
-                marked: NDArray[np.generic] = mark.embed(pixels, payload, boost_db=boost)
-            except ValueError as error:
-                # Shape, type or range: an output that cannot be marked is refused like any other.
-                raise MarkError(f"the image cannot carry the watermark: {error}") from None
+            marked: NDArray[np.generic] = mark.embed(colours, payload, boost_db=boost, layout=layout)
+            out = restore(marked)
             # Read as a file would hold it: eight bits a channel. The mark is where it was put: no search.
-            seen = mark.detect(_eight_bits(marked), search=False)
+            seen = mark.detect(eight_bits(_as_rgb(out)[0]), search=False)
             if seen.verdict == "payload" and seen.payload == payload:
-                return marked
+                return out
         raise MarkError("the watermark could not be read back from the image")
+
+    def fitting_tag(self, pixels: NDArray[np.generic], tag: int | None) -> int:
+        """The tag of a frame that follows one with `tag`: the same as long as it fits, so that marks do not flicker."""
+        seen = eight_bits(_colours(pixels)[0])
+        tagger = self._tagger(self._keyring.active)
+        if tag is not None and binding(tagger.agreement(tag, seen), whole=True) == "genuine":
+            return tag
+        return tagger.tag(seen)
+
+    def embed_frames(self, frames: Iterable[NDArray[np.generic]], mark_id: str) -> Iterator[NDArray[np.generic]]:
+        """`embed` for every frame of a video, one at a time: see `guardrail.marks.video.mark_frames`."""
+        from guardrail.marks.video import mark_frames
+
+        return mark_frames(frames, self, mark_id)
 
     def detect(self, pixels: NDArray[np.uint8], *, search: bool = True) -> tuple[str, Detection]:
         """The best finding over all keys of the ring: (key id, detection)."""
-        found = [(key, self._mark(key).detect(pixels, search=search)) for key in self._keyring.ids]
+        found = []
+        for key in self._keyring.ids:
+            seen = self._mark(key).detect(pixels, search=search)
+            found.append((key, seen))
+            if seen.verdict == "payload":
+                break  # two keys' marks in one picture: the newer key's is the answer
         order = {"payload": 2, "marked": 1, "none": 0}
         return max(found, key=lambda kd: (order[kd[1].verdict], kd[1].statistic))
 
-    def embed_frames(self, frames: Sequence[NDArray[np.generic]], mark_id: str) -> list[NDArray[np.generic]]:
-        """`embed` for every frame of a video."""
-        return [self.embed(frame, mark_id) for frame in frames]
+    def read(self, pixels: NDArray[np.uint8], *, search: bool = True) -> Reading:
+        """As `detect`, and what the payload says: which picture, and whether it was made for this one."""
+        key, found = self.detect(pixels, search=search)
+        if found.payload is None:
+            return Reading(key, found)
+        payload = Payload.from_int(found.payload)
+        if payload.version != PAYLOAD_VERSION:
+            return Reading(key, found)
+        agreement = self._tagger(key).agreement(payload.tag, _upright(pixels, found.geometry))
+        return Reading(key, found, payload, agreement, binding(agreement, whole=_is_whole(found.geometry)))
 
 
-def _eight_bits(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint8, copy=False)
-    return np.rint(np.clip(pixels.astype(np.float32), 0, 1) * 255).astype(np.uint8)
+def _colours(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], _Restore]:
+    """The colours that are marked, as RGB, and how to put them back.
+
+    Raises:
+        MarkError: shape, type or range are none that the watermark knows.
+    """
+    from guardrail.marks.tileline import check_pixels
+
+    rgb, restore = _as_rgb(pixels)
+    try:
+        check_pixels(rgb)
+    except ValueError as error:
+        # An output that cannot be marked is refused like any other.
+        raise MarkError(f"the image cannot carry the watermark: {error}") from None
+    return rgb, restore
+
+
+def _as_rgb(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], _Restore]:
+    channels = pixels.shape[2] if pixels.ndim == 3 else 0
+    if channels == 4:
+        return np.ascontiguousarray(pixels[..., :3]), lambda rgb: np.concatenate([rgb, pixels[..., 3:]], axis=2)
+    if channels == 1:
+        return np.repeat(pixels, 3, axis=2), _grey
+    return pixels, lambda rgb: rgb
+
+
+def _grey(rgb: NDArray[np.generic]) -> NDArray[np.generic]:
+    # ITU-R BT.601, as the watermark's luma.
+    grey = rgb.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    rounded = np.rint(grey) if rgb.dtype == np.uint8 else grey
+    return rounded[..., None].astype(rgb.dtype)
+
+
+def _is_whole(geometry: Geometry) -> bool:
+    turned = abs((geometry.degrees + 45) % 90 - 45)
+    return abs(geometry.scale - 1) <= _WHOLE_SCALE and turned <= _WHOLE_DEGREES
+
+
+def _upright(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
+    """The picture as it was marked, as far as quarter turns and mirror images go."""
+    turned = np.rot90(pixels, -round(geometry.degrees / 90))
+    return turned[:, ::-1] if geometry.flip else turned

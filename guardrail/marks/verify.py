@@ -2,60 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardrail.errors import InputError
 from guardrail.keys import Keyring
 from guardrail.marks.files import label_of, read_file_label
-from guardrail.marks.label import SOURCE_TYPES
-from guardrail.marks.stack import MARK_VERSION, MarkStack
+from guardrail.marks.foreign import foreign_layers
+from guardrail.marks.layers import Layer
+from guardrail.marks.stack import MarkStack
+from guardrail.marks.verify_layers import (
+    INVALID,
+    NOT_LOOKED_AT,
+    SIMILAR,
+    UNLIKE,
+    credentials_layer,
+    file_layers,
+    registry_layer,
+)
 from guardrail.media import ImageInput, Limits, decode_image, from_array, from_pil
 from guardrail.media.arrays import is_array, is_pil
 from guardrail.media.decode import read_content
 
-__all__ = ["Layer", "Verification", "verify_image"]
+if TYPE_CHECKING:
+    from guardrail.marks.registry import Registry
+
+__all__ = ["VERIFY_LIMITS", "Layer", "Verification", "verify_image"]
+
+VERIFY_LIMITS = Limits(pixels=8192 * 8192, file_bytes=256_000_000)
+"""What is too much to verify: more than what is generated, since pictures are enlarged on their way."""
 
 # Pixels; below, there is nothing to look for a watermark in.
 _SMALLEST_SIDE = 2
-_AI_SOURCES = frozenset(
-    SOURCE_TYPES + word
-    for word in (
-        "trainedAlgorithmicMedia",
-        "compositeWithTrainedAlgorithmicMedia",
-        "algorithmicMedia",
-        "compositeSynthetic",
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer of marking.
-
-    Args:
-        name: ``watermark``, ``metadata`` or ``png text``.
-        verdict: ``found``, ``marked, payload unreadable``, ``nothing found`` or ``not applicable``.
-        says: what the layer says, by name.
-        false_positive_rate: for the watermark, how often an unmarked image gives this verdict by chance.
-    """
-
-    name: str
-    verdict: str
-    says: dict[str, str] = field(default_factory=dict)
-    statistic: float | None = None
-    false_positive_rate: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "verdict": self.verdict,
-            "says": self.says,
-            "statistic": self.statistic,
-            "false_positive_rate": self.false_positive_rate,
-        }
+# Verdicts by which a layer says that a model made the picture. A mark that was copied, credentials that do not hold and
+# mere likeness to a registered picture are findings, and no such evidence.
+_EVIDENCE = ("found", "marked, payload unreadable", "claimed")
+_FINDINGS = {
+    "copied": "The watermark was made for another picture and copied onto this one.",
+    INVALID: "The content credentials do not hold: the file was changed after signing, or the signer may not sign.",
+    UNLIKE: "The registered picture with this mark looks different: this one was cropped, or the mark copied.",
+    SIMILAR: "The registry has a picture that looks like this one.",
+    "suspected": "A platform suspects that a model made it, says the AIGC field.",
+}
+_NO_KEY = "no key is here: a watermark of ours can be read with the key only that it was made with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ class Verification:
 
     @property
     def ai_generated(self) -> bool | None:
-        return True if any(layer.verdict in ("found", "marked, payload unreadable") for layer in self.layers) else None
+        return True if any(layer.verdict in _EVIDENCE for layer in self.layers) else None
 
     @property
     def mark_id(self) -> str:
@@ -76,11 +67,19 @@ class Verification:
 
     @property
     def summary(self) -> str:
+        verdicts = {layer.verdict for layer in self.layers}
+        findings = [text for verdict, text in _FINDINGS.items() if verdict in verdicts]
         if self.ai_generated:
-            names = " and ".join(layer.name for layer in self.layers if layer.verdict.startswith(("found", "marked")))
-            return f"AI-generated, says the {names}."
-        return (
-            "No mark was found. That does not mean that a camera made it: marks can be absent, stripped or too damaged."
+            # Each layer once, whatever the number of generators that it names.
+            names = dict.fromkeys(layer.name for layer in self.layers if layer.verdict in _EVIDENCE)
+            return " ".join([f"AI-generated, says the {' and '.join(names)}.", *findings])
+        none = "No other mark was found." if findings else "No mark was found."
+        return " ".join(
+            [
+                *findings,
+                none,
+                "That does not mean that a camera made it: marks can be absent, stripped or too damaged.",
+            ]
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -92,61 +91,94 @@ class Verification:
         }
 
 
-def verify_image(source: Any, keyring: Keyring) -> Verification:
+def verify_image(
+    source: Any,
+    keyring: Keyring | None,
+    *,
+    search: bool = True,
+    registry: Registry | None = None,
+    anchors: bytes | None = None,
+    limits: Limits | None = None,
+) -> Verification:
     """Look for every mark in a file (path or bytes), a PIL image, an array or a tensor.
+
+    Args:
+        keyring: ``None``: there is no key, and no watermark of ours is looked for.
+        search: also look for a watermark that was cropped, turned or squeezed; much slower where there is none.
+        registry: where released pictures are registered.
+        anchors: certificates in PEM whose holders are trusted to sign Content Credentials.
+        limits: what is too much to look at; `VERIFY_LIMITS` by default.
 
     Raises:
         InputError: it cannot be read as an image. A URL is refused: nothing is fetched.
+        RegistryError: the registry cannot be read.
     """
-    stack = MarkStack(keyring)
+    limits = limits or VERIFY_LIMITS
     if isinstance(source, str) and "://" in source:
         raise InputError("a URL is not fetched; download the file and verify that")
     if isinstance(source, bytearray | memoryview):
         source = bytes(source)
+    content: bytes | None = None
+    said: dict[str, str] | None = None
     if isinstance(source, str | Path | bytes):
         # Read once: what is decoded is what the metadata is read from.
-        content = read_content(source, "image", Limits())
-        image = decode_image(content)
-        return Verification((_watermark(stack, image), *_file_layers(read_file_label(content))))
-    if is_pil(source):
+        content = read_content(source, "image", limits)
+        image = decode_image(content, limits=limits)
+        said = read_file_label(content)
+    elif is_pil(source):
+        image = from_pil(source, limits=limits)
         label = label_of(source)
-        layers = (_watermark(stack, from_pil(source)),)
-        carried = {**label.properties()} if label else {}
-        return Verification((*layers, *_file_layers(carried)) if carried else layers)
-    if is_array(source):
-        return Verification((_watermark(stack, from_array(source)),))
-    raise InputError(f"{type(source).__name__} is no image; give a path, bytes, a PIL image, an array or a tensor")
+        said = label.says() if label else None
+    elif is_array(source):
+        image = from_array(source, limits=limits)
+    else:
+        raise InputError(f"{type(source).__name__} is no image; give a path, bytes, a PIL image, an array or a tensor")
+    return Verification(tuple(_layers(image, content, said, keyring, search, registry, anchors, limits)))
 
 
-def _watermark(stack: MarkStack, image: ImageInput) -> Layer:
+def _layers(
+    image: ImageInput,
+    content: bytes | None,
+    said: dict[str, str] | None,
+    keyring: Keyring | None,
+    search: bool,
+    registry: Registry | None,
+    anchors: bytes | None,
+    limits: Limits,
+) -> Iterator[Layer]:
+    ours = Layer("watermark", NOT_LOOKED_AT, {"why": _NO_KEY})
+    if keyring is not None:
+        ours = _watermark(MarkStack(keyring), image, search=search)
+    yield ours
+    if content is not None:
+        yield credentials_layer(content, anchors, limits)
+    if said is not None:
+        yield from file_layers(said)
+    for layer in foreign_layers(image.frames[0], content):
+        # Our own label names the generator as well: it is not another claim.
+        if not (layer.name == "generator metadata" and said and "guardrail:MarkId" in said):
+            yield layer
+    if registry is not None:
+        yield registry_layer(registry, image, ours)
+
+
+def _watermark(stack: MarkStack, image: ImageInput, *, search: bool = True) -> Layer:
     views = [pixels for _, pixels in image.views() if min(pixels.shape[:2]) >= _SMALLEST_SIDE]
     if not views:
         return Layer("watermark", "not applicable")
-    key, found = max(
-        (stack.detect(pixels) for pixels in views),
-        key=lambda kd: ({"payload": 2, "marked": 1, "none": 0}[kd[1].verdict], kd[1].statistic),
+    reading = max(
+        (stack.read(pixels, search=search) for pixels in views),
+        key=lambda r: ({"payload": 2, "marked": 1, "none": 0}[r.found.verdict], r.found.statistic),
     )
+    found = reading.found
     # Each key and each view was another chance to be wrong (union bound).
     rate = min(1.0, float(found.false_positive_rate) * len(views) * stack.keys)
     statistic = float(found.statistic)
-    if found.verdict == "payload" and found.payload is not None:
-        version, number = found.payload >> 60, found.payload & (1 << 60) - 1
-        says = {"mark id": f"{number:015x}", "key": key, "version": str(version)}
-        # Another version was written by somebody else with this key: the mark is there, the id is not ours.
-        verdict = "found" if version == MARK_VERSION else "marked, payload unreadable"
-        return Layer("watermark", verdict, says, statistic, rate)
-    if found.verdict == "marked":
-        return Layer("watermark", "marked, payload unreadable", {"key": key}, statistic, rate)
-    return Layer("watermark", "nothing found", {}, statistic, rate)
-
-
-def _file_layers(label: dict[str, str]) -> list[Layer]:
-    xmp = {k: v for k, v in label.items() if not k.startswith("png:")}
-    text = {k.removeprefix("png:"): v for k, v in label.items() if k.startswith("png:")}
-    says_ai = xmp.get("Iptc4xmpExt:DigitalSourceType", "") in _AI_SOURCES
-    layers = [Layer("metadata", "found" if says_ai else "nothing found", xmp)]
-    if text:
-        layers.append(
-            Layer("png text", "found" if text.get("Source", "").startswith("AI-generated") else "nothing found", text)
-        )
-    return layers
+    if found.verdict == "none":
+        return Layer("watermark", "nothing found", {}, statistic, rate)
+    if reading.payload is None:
+        # Not readable, or another version, written by somebody else with this key: there, but no id of ours.
+        return Layer("watermark", "marked, payload unreadable", {"key": reading.key}, statistic, rate)
+    says = {"mark id": reading.payload.mark_id, "key": reading.key, "version": str(reading.payload.version)}
+    says["binding"] = str(reading.binding)
+    return Layer("watermark", "copied" if reading.binding == "copied" else "found", says, statistic, rate)

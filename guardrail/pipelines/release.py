@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,6 @@ from guardrail.errors import InputError, MarkError
 from guardrail.guard import Guard
 from guardrail.guard.item import Item
 from guardrail.guard.session import Session
-from guardrail.marks.label import label_for
 from guardrail.media import ImageInput
 from guardrail.pipelines.outputs import Result
 
@@ -83,19 +82,20 @@ class Release:
             sha = self.result.sha256(index)
         elif out.changed:
             self.result.put(index, out.image.frames)
-        return out.item, self._mark(index, out.item), sha
+        return out.item, self._mark(index, out.item, sha), sha
 
-    def _mark(self, index: int, item: Item) -> str:
-        """Watermark and label one output as its labels ask; block it where the mark cannot be read back."""
+    def _mark(self, index: int, item: Item, sha: str) -> str:
+        """Mark one output as its labels ask; block it where a mark cannot be made, read back or registered."""
         wanted = item.labels.get("watermark") == "invisible"
+        decision = item.decision()
         if self.result.form == "latent":
             item.coverage.append(Coverage("unmarked", "output", "latents carry no mark"))
             return ""
-        mark_id = self.guard.marks.mark_id(item.decision_id) if wanted else ""
         height, width = self.result.size(index)
         begun = time.perf_counter()
         try:
-            self._put_marked(index, item, mark_id)
+            mark_id = self.guard.marker.mark_id(decision) if wanted else ""
+            self._put_marked(index, decision, mark_id, sha)
         except MarkError as error:
             item.block(Stage.OUTPUT, Reason("mark", "", Stage.OUTPUT, Action.BLOCK, "high", str(error)))
             return ""
@@ -108,21 +108,35 @@ class Release:
             item.coverage.append(Coverage("pixels-only", "output", "arrays carry no metadata: use guardrail.save"))
         return mark_id
 
-    def _put_marked(self, index: int, item: Item, mark_id: str) -> None:
+    def _put_marked(self, index: int, decision: Decision, mark_id: str, sha: str) -> None:
         """Put the marked frames in the place of the others, one at a time; PIL images with their label.
 
         Raises:
-            MarkError: the mark of a frame cannot be read back.
+            MarkError: a visible label cannot be drawn, or the mark of a frame cannot be read back.
+            RegistryError: the output cannot be registered.
         """
+        marker = self.guard.marker
         frames = self.result.frames(index)
-        marked = (self.guard.marks.embed(f, mark_id) for f in frames) if mark_id else iter(frames)
-        if self.result.form == "pil" and item.labels:
+        drawn = bool(mark_id) or marker.asks_for_text(decision)
+        first: list[Any] = []
+
+        def marked() -> Iterator[Any]:
+            for frame in frames:
+                out = marker.frame(frame, decision, mark_id) if drawn else frame
+                if not first:
+                    first.append(out)
+                yield out
+
+        if self.result.form == "pil" and decision.labels:
             from guardrail.marks.guarded_image import guarded
 
-            label = label_for(item.decision(), mark_id, system=self.system, system_version=_version())
-            self.result.put(index, marked, wrap=lambda p: guarded(p, label))
-        elif mark_id:
-            self.result.put(index, marked)
+            label = marker.label(decision, mark_id, system=self.system, system_version=_version())
+            sign = marker.sign(label)
+            self.result.put(index, marked(), wrap=lambda p: guarded(p, label, sign=sign))
+        elif drawn:
+            self.result.put(index, marked())
+        if mark_id and first:
+            marker.register(decision, mark_id, first[0], system=self.system, sha256=sha)
 
 
 @lru_cache(maxsize=1)

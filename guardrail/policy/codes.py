@@ -93,7 +93,7 @@ GP050 unknown action
 GP051 unknown parameter of an action
     use one of the parameters listed
 GP052 a value that the parameter cannot have
-    use one of those listed, or a whole number
+    use one of those listed, a whole number, or a printable text that is short enough
 GP053 a required parameter is not there
     add it
 GP054 an action that can act at no stage of the rule

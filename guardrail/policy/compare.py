@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from guardrail.decision import Action, ActionKind, ActionSpec, Param
+from guardrail.policy.merge import texts_of
 from guardrail.policy.model import Policy, Rule, Video, limits_of, signals_of
 from guardrail.policy.tighter import covers
 from guardrail.policy.video import fewer_frames
@@ -205,6 +206,8 @@ def _at_least(param: Param, old: Any, new: Any, tells_apart: bool) -> bool:
         return param.choices.index(str(new)) >= param.choices.index(str(old))
     if param.type == "flag":
         return bool(new) >= bool(old)
+    if param.type == "text":
+        return texts_of(str(old)) <= texts_of(str(new))
     return bool(new >= old) if param.stricter == "higher" else bool(new <= old)
 
 

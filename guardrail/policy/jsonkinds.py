@@ -34,6 +34,8 @@ _NUMBER = f"(?:{tables._NUMBER.pattern})"
 # A scalar is read as the text that stands there, so an editor that takes it for a number or a boolean is right too.
 TEXT: Schema = {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": MAX_TEXT}
 NAME: Schema = {"type": "string", "pattern": f"^(?:{tables._NAME.pattern})$", "maxLength": MAX_NAME}
+# As far as a pattern can say what is printed: no control characters, and not only blanks.
+_PRINTED = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
 FLAG: Schema = {"enum": [True, False, "true", "false"]}
 _QUANTIFIERS = {
     "any": "At least one item passes all of these.",
@@ -124,6 +126,8 @@ def _parameter(param: Param) -> Schema:
         return words(param.choices)
     if param.type == "word":
         return NAME
+    if param.type == "text":
+        return {**TEXT, "maxLength": int(param.maximum), "pattern": _PRINTED}
     number = {"type": param.type, "minimum": param.minimum, "maximum": param.maximum}
     return {"anyOf": [number, numeric()]}
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import cast
 
-from guardrail.decision import Action, ActionKind, ActionSpec, Param
+from guardrail.decision import TEXT_JOINT, Action, ActionKind, ActionSpec, Param
 
-__all__ = ["merge"]
+__all__ = ["merge", "stricter", "texts_of"]
 
 Value = float | bool | str
 _Key = tuple[int, str, tuple[tuple[int, str], ...]]
@@ -48,16 +48,24 @@ def _stricter_of(first: ActionSpec, second: ActionSpec, kind: ActionKind) -> Act
     for param in kind.params:
         values = [spec.params[param.name] for spec in (first, second) if param.name in spec.params]
         if values:
-            params[param.name] = values[0] if len(values) == 1 else _stricter(param, values[0], values[1])
+            params[param.name] = values[0] if len(values) == 1 else stricter(param, values[0], values[1])
     return ActionSpec(kind.name, MappingProxyType(params))
 
 
-def _stricter(param: Param, first: Value, second: Value) -> Value:
+def stricter(param: Param, first: Value, second: Value) -> Value:
+    """The stricter of two values of a parameter; of two texts both, in an order that does not hang on the rules'."""
     if param.type == "choice":
         return max(first, second, key=lambda value: param.choices.index(str(value)))
     if param.type == "flag":
         return bool(first) or bool(second)
     if param.type == "word":
         return first  # equal: a word that differs keeps two specs apart
+    if param.type == "text":
+        return first if first == second else TEXT_JOINT.join(sorted(texts_of(str(first)) | texts_of(str(second))))
     numbers = cast(float, first), cast(float, second)
     return max(numbers) if param.stricter == "higher" else min(numbers)
+
+
+def texts_of(text: str) -> frozenset[str]:
+    """The texts that a joined one is made of."""
+    return frozenset(part.strip() for part in text.split(TEXT_JOINT) if part.strip())

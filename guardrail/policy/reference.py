@@ -59,6 +59,8 @@ def _param(param: Param) -> str:
         values = ", ".join(f"`{word}`" for word in param.choices)
     elif param.type in ("integer", "number"):
         values = f"{param.type} {param.minimum:g}..{param.maximum:g}"
+    elif param.type == "text":
+        values = f"a text of {param.minimum:g}..{param.maximum:g} printable characters"
     else:
         values = "true or false" if param.type == "flag" else "a word"
     default = "optional" if param.optional else "required"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from guardrail.decision import is_one_line
 from guardrail.policy.findings import Findings, near, shown
 from guardrail.policy.nodes import Hole, Map, Node, Scalar, Seq
 
@@ -138,6 +139,20 @@ class Reader:
             self.findings.add("GP023", node, f"{what} is longer than {MAX_TEXT:,} characters", "shorten it")
             return None
         return node.text
+
+    def line(self, node: Node, what: str, longest: int, *, code: str = "GP023") -> str | None:
+        """A text in one line, of at most `longest` characters that can be printed."""
+        text = self.text(node, what)
+        if text is None:
+            return None
+        if len(text) > longest:
+            self.findings.add(code, node, f"{what} is longer than {longest} characters", "shorten it")
+        elif not is_one_line(text):
+            message = f"{what} is empty, or holds what is not printed, such as the end of a line"
+            self.findings.add(code, node, message, "write one line of printable characters")
+        else:
+            return text
+        return None
 
     def name(self, node: Node, what: str) -> str | None:
         """An identifier: small letters, digits and hyphens, at most 64 characters."""

@@ -94,6 +94,8 @@ def _value(node: Node, param: Param, what: str, reader: Reader) -> float | bool 
         return reader.word(node, what, param.choices, code="GP052")
     if param.type == "word":
         return reader.name(node, what)
+    if param.type == "text":
+        return reader.line(node, what, int(param.maximum), code="GP052")
     number = reader.number(node, what, param.minimum, param.maximum)
     if number is None or param.type == "number":
         return number

@@ -63,6 +63,13 @@ _FACE_RECOGNITION_MODELS = Archive(
     "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
     100,
 )
+_INVISIBLE_WATERMARK = Archive(
+    "invisible-watermark",
+    "0.2.0",
+    "invisible_watermark-0.2.0-py3-none-any.whl",
+    "644311beed9cfe4a9a5a4a46c740f47800cef184fe2e1297f3f4542e2d992f8b",
+    2,
+)
 _DLIB_MODELS = "face_recognition_models-0.3.0/face_recognition_models/models/"
 
 # Our own, and part of the package. The encoder is fine-tuned from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
@@ -145,6 +152,15 @@ CATALOGUE: Mapping[str, WeightFile] = MappingProxyType(
                 installed_as=("guardrail", "demo/weights/standin.safetensors"),
             ),
             WeightFile(
+                "rivagan-decoder",
+                "rivagan_decoder.onnx",
+                "6b006690cf352fa50a91a0b6d6241dbcded0a9957969e2c0665cf9a7011b3880",
+                "reading of RivaGAN marks",
+                "MIT",
+                archive=_INVISIBLE_WATERMARK,
+                member="imwatermark/rivagan_decoder.onnx",
+            ),
+            WeightFile(
                 "nudenet-320n",
                 "320n.onnx",
                 "c15d8273adad2d0a92f014cc69ab2d6c311a06777a55545f2c4eb46f51911f0f",
@@ -159,6 +175,9 @@ CATALOGUE: Mapping[str, WeightFile] = MappingProxyType(
 )
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"embedded": ("centerface", "dlib-face-embedding", "dlib-face-landmarks")}
+    {
+        "embedded": ("centerface", "dlib-face-embedding", "dlib-face-landmarks"),
+        "other-marks": ("rivagan-decoder",),
+    }
 )
 """What `guardrail models pull NAME` brings in one go."""

@@ -15,7 +15,7 @@ from guardrail.marks.guarded_image import GuardedImage, guarded
 from guardrail.marks.label import Label
 from guardrail.marks.stack import MarkStack
 
-MARK_ID = "0123456789abcde"
+MARK_ID = "01234abcde"
 LABEL = Label(
     source_type="trainedAlgorithmicMedia",
     system="a generator",

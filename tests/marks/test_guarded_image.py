@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from guardrail.marks.files import label_of, read_file_label
 from guardrail.marks.guarded_image import GuardedImage, guarded
 from guardrail.marks.label import Label
 from tests.marks.conftest import LABEL
+from tests.marks.test_mark_files import seal
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (64, 96, 3), np.uint8)
 ID = LABEL.decision_id
@@ -144,6 +146,25 @@ KEEPS: dict[str, Callable[[GuardedImage], Any]] = {
 
 
 @pytest.mark.parametrize("how", KEEPS)
+def test_what_pillow_derives_keeps_the_signer_but_for_pickles(how: str) -> None:
+    """A signer holds a secret. A picture that lost it is refused, not saved unsigned."""
+    label = replace(LABEL, signed=True)
+    image = guarded(Image.fromarray(PICTURE), label, sign=lambda content, form: seal(content, form))
+    derived = KEEPS[how](image)
+    assert label_of(derived) == label
+    if how == "pickle":
+        assert derived.guardrail_sign is None
+        with pytest.raises(MarkError, match="has lost its signer"):
+            derived.save(io.BytesIO(), "png")
+        return
+    assert derived.guardrail_sign is image.guardrail_sign
+    buffer = io.BytesIO()
+    derived.save(buffer, "png")
+    assert b"caBX" in buffer.getvalue()
+    assert id_in(buffer.getvalue()) == ID
+
+
+@pytest.mark.parametrize("how", KEEPS)
 def test_what_pillow_derives_keeps_the_label(image: GuardedImage, how: str) -> None:
     derived = KEEPS[how](image)
     assert label_of(derived) == LABEL
@@ -200,3 +221,20 @@ def test_two_labels_do_not_mix(image: GuardedImage) -> None:
     assert label_of(image.copy()).decision_id == ID
     assert label_of(other.copy()).decision_id == "other"
     assert GuardedImage.guardrail_label is None
+
+
+def test_a_pickle_holds_no_signer() -> None:
+    """Not even where it could be pickled."""
+    image = guarded(Image.fromarray(PICTURE), LABEL, sign=seal)
+    assert b"seal" not in pickle.dumps(image)
+    assert pickle.loads(pickle.dumps(image)).guardrail_sign is None
+    assert GuardedImage.guardrail_sign is None
+
+
+def test_a_deep_copy_is_its_own_picture(image: GuardedImage) -> None:
+    image.info["list"] = [1]
+    twin = copy.deepcopy(image)
+    twin.info["list"].append(2)
+    twin.putpixel((0, 0), (0, 0, 0) if PICTURE[0, 0].any() else (9, 9, 9))
+    assert image.info["list"] == [1]
+    assert np.array_equal(np.asarray(image), PICTURE)

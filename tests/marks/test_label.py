@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from xml.dom import minidom
 
 import pytest
 
 from guardrail.decision import Decision, Stage
-from guardrail.marks.label import LARGEST_XMP_BYTES, LONGEST_NAME, Label, label_for, png_text, read_xmp, xmp_packet
+from guardrail.marks.label import LONGEST_NAME, Label, label_for, png_text, xmp_packet
+from guardrail.marks.metadata.xmp import LARGEST_XMP_BYTES, read_xmp
 from tests.marks.conftest import LABEL
 
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -66,6 +66,7 @@ def test_nothing_else_is_said() -> None:
         "Iptc4xmpExt:DigitalSourceType",
         "Iptc4xmpExt:AISystemUsed",
         "Iptc4xmpExt:AISystemVersionUsed",
+        "Iptc4xmpExt:DigImageGUID",
         "xmp:CreatorTool",
         "xmp:CreateDate",
         "guardrail:DecisionId",
@@ -78,7 +79,8 @@ def test_nothing_else_is_said() -> None:
         "Source": "AI-generated (trainedAlgorithmicMedia)",
         "Comment": f"decision {LABEL.decision_id}",
     }
-    assert Label().properties() == {}
+    assert LABEL.says() == LABEL.properties()
+    assert Label().says() == {}
     assert png_text(Label()) == {}
 
 
@@ -99,10 +101,37 @@ def test_nothing_else_is_said() -> None:
 def test_whatever_the_generator_is_called_the_packet_is_read_back(
     decide: Callable[..., Decision], given: str, written: str
 ) -> None:
-    label = label_for(decide(), "", system=given, system_version=given)
-    assert read_xmp(xmp_packet(label)) == label.properties()
+    label = label_for(decide(), "", system=given, system_version=given, provider=given, provider_code=given)
+    assert read_xmp(xmp_packet(label)) == label.says()
+    assert label.aigc()["ContentProducer"] == written
+    assert label.properties()["guardrail:Provider"] == written
     assert label.properties()["Iptc4xmpExt:AISystemUsed"] == written
     assert label.properties()["Iptc4xmpExt:AISystemVersionUsed"] == written
+
+
+def test_a_picture_without_a_decision_has_its_mark_for_an_id() -> None:
+    assert Label(mark_id="beef").properties() == {"Iptc4xmpExt:DigImageGUID": "beef", "guardrail:MarkId": "beef"}
+
+
+def test_a_provider_makes_the_field_aigc(decide: Callable[..., Decision]) -> None:
+    """Without one there is nobody to name in it, and it is not written."""
+    assert "aigc:Label" not in label_for(decide(), "beef", system="x").says()
+    named = label_for(decide(), "beef", system="x", provider="a studio")
+    assert named.aigc()["ContentProducer"] == "a studio"
+    assert named.aigc()["ProduceID"] == "beef"
+    coded = label_for(decide(), "", system="x", provider="a studio", provider_code="0011", integrity="hmac-sha256:00")
+    assert coded.aigc() == {
+        "Label": "1",
+        "ContentProducer": "0011",
+        "ProduceID": LABEL.decision_id,
+        "ReservedCode1": "hmac-sha256:00",
+        "ContentPropagator": "",
+        "PropagateID": "",
+        "ReservedCode2": "",
+    }
+    assert coded.properties()["guardrail:Provider"] == "a studio"
+    assert coded.signed is False
+    assert label_for(decide(), "", system="x", signed=True).signed is True
 
 
 def of(description: str, head: str = "") -> str:
@@ -127,6 +156,28 @@ FOUND = {"Iptc4xmpExt:DigitalSourceType": TERMS + "compositeSynthetic"}
             '<rdf:Description rdf:about="" n:Other="1"/><rdf:Description rdf:about="">'
             f"<e:DigitalSourceType>\n {TERMS}compositeSynthetic\n</e:DigitalSourceType></rdf:Description>"
         ),
+        # A link, as the newer editions of the standard allow, and a qualified value in both its forms.
+        of(f'<rdf:Description><e:DigitalSourceType rdf:resource="{TERMS}compositeSynthetic"/></rdf:Description>'),
+        of(
+            '<rdf:Description><e:DigitalSourceType rdf:parseType="Resource"><n:by>x</n:by>'
+            f"<rdf:value>{TERMS}compositeSynthetic</rdf:value></e:DigitalSourceType></rdf:Description>"
+        ),
+        of(
+            f'<rdf:Description><e:DigitalSourceType><rdf:Description rdf:value="{TERMS}compositeSynthetic" n:by="x"/>'
+            "</e:DigitalSourceType></rdf:Description>"
+        ),
+        # Of several languages the default.
+        of(
+            '<rdf:Description><e:DigitalSourceType><rdf:Alt><rdf:li xml:lang="ko">x</rdf:li>'
+            f'<rdf:li xml:lang="x-default">{TERMS}compositeSynthetic</rdf:li></rdf:Alt></e:DigitalSourceType>'
+            "</rdf:Description>"
+        ),
+        # What a picture is made of has properties of its own, which are not the picture's.
+        of(
+            f'<rdf:Description e:DigitalSourceType="{TERMS}compositeSynthetic"><n:Pantry><rdf:Bag><rdf:li>'
+            f'<rdf:Description e:AISystemUsed="another" e:DigitalSourceType="{TERMS}digitalCapture"/>'
+            "</rdf:li></rdf:Bag></n:Pantry></rdf:Description>"
+        ),
     ],
 )
 def test_packets_of_other_programs_are_read(text: str) -> None:
@@ -150,6 +201,9 @@ ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
         of(AS_ATTRIBUTE, ENTITIES).encode("utf-16-le"),
         AS_ATTRIBUTE.encode() + b" " * LARGEST_XMP_BYTES,
         of('<rdf:Description rdf:about=""/>').encode(),
+        of("<n:a>" * 70 + AS_ATTRIBUTE + "</n:a>" * 70).encode(),
+        of("<rdf:Description><e:DigitalSourceType><rdf:Alt/></e:DigitalSourceType></rdf:Description>").encode(),
+        of("<rdf:Description><e:DigitalSourceType><n:x>1</n:x></e:DigitalSourceType></rdf:Description>").encode(),
         of('<rdf:Description rdf:about="" n:DigitalSourceType="x"/>').encode(),
     ],
 )
@@ -157,8 +211,6 @@ def test_other_packets_say_nothing(packet: bytes) -> None:
     assert read_xmp(packet) == {}
 
 
-def test_the_deepest_packet_costs_little() -> None:
+def test_the_deepest_packet_says_nothing() -> None:
     depth = LARGEST_XMP_BYTES // 7
-    begun = time.perf_counter()
     assert read_xmp(b"<a>" * depth + b"</a>" * depth) == {}
-    assert time.perf_counter() - begun < 2

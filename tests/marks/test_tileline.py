@@ -279,10 +279,11 @@ def test_wrong_key_reads_nothing(marked: dict[str, np.ndarray]) -> None:
             assert found.statistic < 11
 
 
-def test_another_layout_of_the_key_reads_nothing(marked: dict[str, np.ndarray]) -> None:
-    seen = detect.Observation(frontend.picture_of(marked["coffee"]), (layout.FULL_TILES,))
-    assert detect.read(seen, layout.layout_of(KEY, 0), search=False).payload == PAYLOAD
-    assert detect.read(seen, layout.layout_of(KEY, 1), search=False).verdict == "none"
+def test_another_layout_of_the_key_reads_nothing(mark: TileLine, photographs: dict[str, np.ndarray]) -> None:
+    marked = mark.embed(photographs["coffee"], PAYLOAD, layout=0)
+    seen = detect.Observation(frontend.picture_of(marked), (layout.FULL_TILES,))
+    assert detect.read(seen, [layout.layout_of(KEY, 0)], search=False).payload == PAYLOAD
+    assert detect.read(seen, [layout.layout_of(KEY, 1)], search=False).verdict == "none"
 
 
 def test_unmarked_pictures_show_nothing(mark: TileLine, photographs: dict[str, np.ndarray]) -> None:

@@ -17,15 +17,23 @@ import pytest
 from PIL import Image
 
 import guardrail.cli.verify
+import guardrail.marks.picture
 import guardrail.marks.verify
+import guardrail.marks.verify_layers
 from guardrail.errors import InputError
 from guardrail.keys import Keyring
 from guardrail.marks.files import encode_image
 from guardrail.marks.guarded_image import GuardedImage
 from guardrail.marks.label import Label
-from guardrail.marks.stack import MARK_VERSION, MarkStack
+from guardrail.marks.payload import PAYLOAD_VERSION
+from guardrail.marks.picture import picture_of_found
+from guardrail.marks.registry import Entry, Registry, pdq_of
+from guardrail.marks.stack import MarkStack
 from guardrail.marks.tileline import TileLine
-from guardrail.marks.verify import Layer, Verification, verify_image
+from guardrail.marks.tileline.layout import VERSION
+from guardrail.marks.verify import VERIFY_LIMITS, Layer, Verification, verify_image
+from guardrail.marks.verify_layers import INVALID, SIMILAR, UNLIKE, credentials_layer, file_layers, registry_layer
+from guardrail.media import Limits, decode_image
 from tests.marks.conftest import LABEL, MARK_ID, drawing
 
 FOUND, NOTHING = "found", "nothing found"
@@ -41,6 +49,16 @@ def saved(image: Image.Image, format: str, **params: Any) -> bytes:
 def resaved(content: bytes, format: str, **params: Any) -> bytes:
     with Image.open(io.BytesIO(content)) as image:
         return saved(image.convert("RGB"), format, **params)
+
+
+# Layers that are looked at everywhere, and mostly say nothing.
+OTHERS = ("content credentials", "invisible-watermark", "generator metadata")
+
+
+def verdicts_of(said: Verification) -> dict[str, str]:
+    """Of our own layers, and of others that say anything."""
+    silent = (NOTHING, "not applicable", "not looked at")
+    return {x.name: x.verdict for x in said.layers if x.name not in OTHERS or x.verdict not in silent}
 
 
 Source = Callable[[GuardedImage, np.ndarray], Any]
@@ -74,7 +92,7 @@ CASES: dict[str, tuple[Source, dict[str, str], bool | None]] = {
         True,
     ),
     "metadata of another kind": (
-        lambda _, drawn: encode_image(Image.fromarray(drawn[:96, :96]), "jpeg", Label("digitalCapture", "a camera")),
+        lambda _, drawn: encode_image(Image.fromarray(drawn[:96, :96]), "jpeg", Label("digitalCapture")),
         {"watermark": NOTHING, "metadata": NOTHING},
         None,
     ),
@@ -113,23 +131,29 @@ def test_what_each_layer_says(
 ) -> None:
     make, verdicts, ai = CASES[name]
     source = make(marked, drawn)
-    said = verify_image(source, ring)
-    assert {layer.name: layer.verdict for layer in said.layers} == verdicts
+    said = verify_image(source, ring, search=False)
+    assert verdicts_of(said) == verdicts
     assert said.ai_generated is ai
     assert said.mark_id == (MARK_ID if verdicts["watermark"] == FOUND else "")
     if isinstance(source, bytes) and verdicts["watermark"] != NOTHING:  # where the search is short
         # A file and its bytes are the same, whatever the file is called.
         (tmp_path / "photo.jpg").write_bytes(source)
         for path in (tmp_path / "photo.jpg", str(tmp_path / "photo.jpg")):
-            assert verify_image(path, ring) == said
+            assert verify_image(path, ring, search=False) == said
 
 
 def test_the_layers_say_where_the_mark_leads(marked: GuardedImage, ring: Keyring) -> None:
-    watermark, metadata, text = verify_image(encode_image(marked, "png", LABEL), ring).layers
-    assert watermark.says == {"mark id": MARK_ID, "key": ring.active, "version": str(MARK_VERSION)}
+    said = verify_image(encode_image(marked, "png", LABEL), ring, search=False)
+    watermark, metadata, text = (x for x in said.layers if x.name in ("watermark", "metadata", "png text"))
+    assert watermark.says == {
+        "mark id": MARK_ID,
+        "key": ring.active,
+        "version": str(PAYLOAD_VERSION),
+        "binding": "genuine",
+    }
     assert watermark.statistic is not None
     assert watermark.statistic > 11.5
-    assert metadata.says == LABEL.properties()
+    assert LABEL.properties().items() <= metadata.says.items()
     assert text.says["Comment"] == f"decision {LABEL.decision_id}"
 
 
@@ -141,33 +165,37 @@ def ring_of(*first: int) -> Keyring:
 
 
 def test_another_key_reads_the_metadata_only(marked: GuardedImage) -> None:
-    said = verify_image(encode_image(marked, "webp", LABEL), ring_of(9))
-    assert {layer.name: layer.verdict for layer in said.layers} == {"watermark": NOTHING, "metadata": FOUND}
+    said = verify_image(encode_image(marked, "webp", LABEL), ring_of(9), search=False)
+    assert verdicts_of(said) == {"watermark": NOTHING, "metadata": FOUND}
     assert said.mark_id == ""
 
 
 def test_a_key_more_is_a_chance_more_to_be_wrong(stack: MarkStack) -> None:
     """The union bound: three keys are tried, so the rate that is said is three times as high."""
     pixels = stack.embed(drawing(96, 96), MARK_ID)
-    alone = verify_image(pixels, Keyring([bytes(range(32))], source="a test")).layers[0]
-    among = verify_image(pixels, Keyring([bytes(range(32)), b"\x08" * 32, b"\x09" * 32], source="a test")).layers[0]
+    alone = verify_image(pixels, Keyring([bytes(range(32))], source="a test"), search=False).layers[0]
+    among = verify_image(
+        pixels, Keyring([bytes(range(32)), b"\x08" * 32, b"\x09" * 32], source="a test"), search=False
+    ).layers[0]
     assert among.statistic == alone.statistic
     assert among.false_positive_rate / alone.false_positive_rate == pytest.approx(3)
     assert 0 < among.false_positive_rate < 1e-9
-    unmarked = verify_image(drawing(64, 64), ring_of(1, 2)).layers[0]
+    unmarked = verify_image(drawing(64, 64), ring_of(1, 2), search=False).layers[0]
     assert 1e-3 < unmarked.false_positive_rate <= 1
 
 
 def test_a_mark_of_another_version_is_no_id_of_ours(ring: Keyring, drawn: np.ndarray) -> None:
-    foreign = TileLine(ring.derive("marks/tileline/1")).embed(drawn, (MARK_VERSION + 1) << 60 | 0xABC)
-    said = verify_image(foreign, ring)
+    foreign = TileLine(ring.derive(f"marks/tileline/{VERSION}")).embed(drawn, (PAYLOAD_VERSION + 1) << 60 | 0xABC)
+    said = verify_image(foreign, ring, search=False)
     assert said.layers[0].verdict == "marked, payload unreadable"
     assert (said.ai_generated, said.mark_id) == (True, "")
 
 
 def test_a_mark_in_any_frame_is_found(marked_pixels: np.ndarray, drawn: np.ndarray, ring: Keyring) -> None:
     frames = [Image.fromarray(p) for p in (drawn, marked_pixels)]
-    said = verify_image(saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True), ring)
+    said = verify_image(
+        saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True), ring, search=False
+    )
     assert said.mark_id == MARK_ID
 
 
@@ -233,12 +261,16 @@ def test_the_search_for_claims_finds_some() -> None:
         assert claims(claim)
 
 
-VERDICTS = (FOUND, "marked, payload unreadable", NOTHING, "not applicable")
+VERDICTS = (FOUND, "marked, payload unreadable", "copied", NOTHING, "not applicable", "not looked at")
+SIGNED = (FOUND, INVALID, "says nothing of AI", None)
+REGISTERED = (FOUND, SIMILAR, UNLIKE, None)
+# What says AI-generated; a copied mark, credentials that do not hold and mere likeness do not.
+EVIDENCE = (FOUND, "marked, payload unreadable")
 
 
-@pytest.mark.parametrize("verdicts", list(itertools.product(VERDICTS, (FOUND, NOTHING, None), (FOUND, NOTHING, None))))
+@pytest.mark.parametrize("verdicts", list(itertools.product(VERDICTS, SIGNED, (FOUND, NOTHING), REGISTERED)))
 def test_no_combination_of_layers_amounts_to_a_claim(verdicts: tuple[str | None, ...]) -> None:
-    names = ("watermark", "metadata", "png text")
+    names = ("watermark", "content credentials", "metadata", "registry")
     said = Verification([Layer(n, v) for n, v in zip(names, verdicts, strict=True) if v])
     assert said.ai_generated in (True, None)
     assert said.ai_generated is not False
@@ -247,11 +279,17 @@ def test_no_combination_of_layers_amounts_to_a_claim(verdicts: tuple[str | None,
         assert DISCLAIMER in said.summary
     else:
         # Said by the layers that say it, and by no other.
-        speakers = [n for n, v in zip(names, verdicts, strict=True) if v in VERDICTS[:2]]
-        assert said.summary == f"AI-generated, says the {' and '.join(speakers)}."
+        speakers = [n for n, v in zip(names, verdicts, strict=True) if v in EVIDENCE]
+        assert said.summary.startswith(f"AI-generated, says the {' and '.join(speakers)}.")
+    # What does not hold is said whatever else was found.
+    for verdict, words in (("copied", "copied onto this one"), (INVALID, "do not hold"), (UNLIKE, "looks different")):
+        assert (words in said.summary) == (verdict in verdicts)
 
 
-@pytest.mark.parametrize("module", [guardrail.marks.verify, guardrail.cli.verify])
+@pytest.mark.parametrize(
+    "module",
+    [guardrail.marks.verify, guardrail.marks.verify_layers, guardrail.marks.picture, guardrail.cli.verify],
+)
 def test_no_text_in_the_source_is_a_claim(module: Any) -> None:
     tree = ast.parse(inspect.getsource(module))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
@@ -267,11 +305,232 @@ def test_no_text_in_the_source_is_a_claim(module: Any) -> None:
 
 
 def test_the_json_form(marked: GuardedImage, ring: Keyring) -> None:
-    said = verify_image(encode_image(marked, "png", LABEL), ring)
+    said = verify_image(encode_image(marked, "png", LABEL), ring, search=False)
     told = json.loads(json.dumps(said.to_json(), allow_nan=False))
     assert told["ai_generated"] is True
     assert told["mark_id"] == MARK_ID
-    assert [layer["name"] for layer in told["layers"]] == ["watermark", "metadata", "png text"]
+    names = ["watermark", "content credentials", "metadata", "png text", "invisible-watermark"]
+    assert [layer["name"] for layer in told["layers"]] == names
     assert all(
         layer.keys() == {"name", "verdict", "says", "statistic", "false_positive_rate"} for layer in told["layers"]
     )
+
+
+# ---- no key, no search, limits
+
+
+def test_without_a_key_the_other_layers_are_looked_at(marked: GuardedImage) -> None:
+    said = verify_image(encode_image(marked, "png", LABEL), None)
+    assert said.layers[0].verdict == "not looked at"
+    assert "key" in said.layers[0].says["why"]
+    assert (said.ai_generated, said.mark_id) == (True, "")
+    alone = verify_image(drawing(64, 64), None)
+    assert alone.ai_generated is None
+    assert DISCLAIMER in alone.summary
+
+
+def test_without_the_search_a_turned_mark_is_not_found(marked: GuardedImage, ring: Keyring) -> None:
+    turned = saved(marked.rotate(4, Image.Resampling.BICUBIC), "PNG")
+    assert verify_image(turned, ring).mark_id == MARK_ID
+    assert verify_image(turned, ring, search=False).mark_id == ""
+    assert verify_image(saved(marked, "PNG"), ring, search=False).mark_id == MARK_ID
+
+
+def test_larger_pictures_are_verified_than_are_generated() -> None:
+    assert VERIFY_LIMITS.pixels >= 8192 * 8192 > Limits().pixels
+    with pytest.raises(InputError, match="pixels are allowed"):
+        verify_image(png(), None, limits=Limits(pixels=1000))
+
+
+# ---- metadata
+
+
+def layer_of(said: dict[str, str], name: str) -> Layer:
+    return next(layer for layer in file_layers(said) if layer.name == name)
+
+
+@pytest.mark.parametrize(("label", "verdict"), [("1", FOUND), ("2", "suspected"), ("3", "suspected"), ("", NOTHING)])
+def test_the_chinese_field_says_more_than_yes(label: str, verdict: str) -> None:
+    layer = layer_of({"aigc:Label": label, "aigc:ProduceID": "17"}, "AIGC field")
+    assert layer.verdict == verdict
+    said = Verification([layer])
+    assert said.ai_generated is (True if verdict == FOUND else None)
+    assert ("suspects" in said.summary) == (verdict == "suspected")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_source_type_is_known_under_both_addresses(scheme: str) -> None:
+    name = f"{scheme}://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
+    assert layer_of({"Iptc4xmpExt:DigitalSourceType": name}, "metadata").verdict == FOUND
+    camera = name.replace("compositeSynthetic", "digitalCapture")
+    assert layer_of({"Iptc4xmpExt:DigitalSourceType": camera}, "metadata").verdict == NOTHING
+
+
+def test_prompts_and_names_in_a_file_are_not_given_out(ring: Keyring) -> None:
+    """Other generators write prompts into the fields that are read here."""
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    for keyword in ("parameters", "prompt", "Comment", "Author", "Description", "Title"):
+        info.add_text(keyword, "a secret castle, Steps: 20, Sampler: Euler")
+    content = saved(Image.fromarray(drawing(64, 64)), "PNG", pnginfo=info)
+    said = verify_image(content, ring, search=False)
+    assert "castle" not in json.dumps(said.to_json())
+    assert said.ai_generated is True  # the generator is known by its fields
+    assert said.summary == "AI-generated, says the generator metadata."
+    ours = {"Iptc4xmpExt:AIPromptInformation": "a castle", "exif:ImageDescription": "a castle", "exif:Software": "s"}
+    assert layer_of(ours, "metadata").says == {"exif:Software": "s"}
+
+
+# ---- credentials
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """(a signed JPEG, the root of its chain)."""
+    pytest.importorskip("c2pa")
+    from guardrail.marks.credentials import Signer, new_chain, signing
+
+    chain = new_chain(tmp_path_factory.mktemp("chain"))
+    sign = signing(LABEL, Signer.from_files(chain.chain, chain.key))
+    content = encode_image(Image.fromarray(drawing(96, 96)), "jpeg", LABEL, sign=sign)
+    return content, chain.root.read_bytes()
+
+
+def test_credentials_are_found_trusted_or_invalid(signed: tuple[bytes, bytes]) -> None:
+    content, root = signed
+    changed = bytearray(content)
+    changed[-500] ^= 1
+    cases = [
+        (content, None, FOUND, "Valid"),
+        (content, root, FOUND, "Trusted"),
+        (bytes(changed), root, INVALID, "Invalid"),
+    ]
+    for file, anchors, verdict, state in cases:
+        layer = credentials_layer(file, anchors, VERIFY_LIMITS)
+        assert (layer.verdict, layer.says["state"]) == (verdict, state)
+    assert "assertion.dataHash.mismatch" in layer.says["problems"]
+    # They are no evidence then: what was changed may be what they say.
+    assert Verification([layer]).ai_generated is None
+    assert "do not hold" in Verification([layer]).summary
+
+
+def test_credentials_that_say_nothing_of_ai_are_no_evidence(
+    signed: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import guardrail.marks.credentials as credentials
+
+    source = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+    for words, verdict in (
+        ("digitalCapture", "says nothing of AI"),
+        ("digitalCapture, " + source + "algorithmicMedia", FOUND),
+    ):
+        read = credentials.Credentials("Trusted", {"digital source type": source + words})
+        monkeypatch.setattr(credentials, "read_credentials", lambda *_, read=read, **__: read)
+        assert credentials_layer(b"", None, VERIFY_LIMITS).verdict == verdict
+
+
+def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    layer = credentials_layer(png(), None, VERIFY_LIMITS)
+    assert layer.verdict == "not looked at"
+    assert 'pip install "guardrail-diffusion[c2pa]"' in layer.says["why"]
+
+
+# ---- the registry
+
+
+@pytest.fixture
+def registry(tmp_path: Path, marked_pixels: np.ndarray, ring: Keyring) -> Registry:
+    """With the marked picture in it, as it was released in some file."""
+    registry = Registry(tmp_path / "registry.sqlite")
+    registry.add(
+        Entry(MARK_ID, ring.active, 0, pdq_of(marked_pixels), "ab" * 32, "", "a generator", "default", LABEL.created)
+    )
+    return registry
+
+
+def registered(source: Any, ring: Keyring, registry: Registry) -> Layer:
+    return verify_image(source, ring, search=False, registry=registry).layers[-1]
+
+
+def test_the_registry_is_asked_by_the_mark(marked_pixels: np.ndarray, ring: Keyring, registry: Registry) -> None:
+    layer = registered(marked_pixels, ring, registry)
+    assert (layer.name, layer.verdict) == ("registry", FOUND)
+    assert layer.says == {
+        "found by": "the mark id",
+        "likeness": "0 of 256 bits apart",
+        "mark id": MARK_ID,
+        "model": "a generator",
+        "policy": "default",
+        "created": LABEL.created,
+    }
+    assert registered(drawing(96, 96, 5), ring, registry).verdict == NOTHING
+
+
+def test_a_registered_mark_in_another_picture_is_no_evidence(
+    ring: Keyring, registry: Registry, stack: MarkStack
+) -> None:
+    other = stack.embed(drawing(320, 384, 7), MARK_ID)
+    said = verify_image(other, ring, search=False, registry=registry)
+    assert said.layers[-1].verdict == UNLIKE
+    assert "looks different" in said.summary
+
+
+def test_the_registry_is_asked_by_the_bytes(ring: Keyring, registry: Registry) -> None:
+    content = png()
+    image = decode_image(content)
+    registry.add(Entry("77", "k", 0, None, image.file_sha256.hex(), "", "m", "", LABEL.created))
+    layer = registered(content, ring, registry)
+    assert (layer.verdict, layer.says["found by"], layer.says["mark id"]) == (FOUND, "the bytes of the file", "77")
+
+
+def test_likeness_alone_is_no_evidence(drawn: np.ndarray, ring: Keyring, registry: Registry) -> None:
+    """The photograph that a registered picture was made from looks like it, and so does its mirror image."""
+    for pixels in (drawn, drawn[:, ::-1]):
+        said = verify_image(np.ascontiguousarray(pixels), None, registry=registry)
+        assert said.layers[-1].verdict == SIMILAR
+        assert int(said.layers[-1].says["likeness"].split()[0]) < 20
+        assert said.ai_generated is None
+        assert "looks like this one" in said.summary
+
+
+@pytest.mark.parametrize(("verdict", "told"), [("copied", UNLIKE), (FOUND, FOUND)])
+def test_where_likeness_cannot_be_told_the_watermark_decides(registry: Registry, verdict: str, told: str) -> None:
+    flat = decode_image(saved(Image.new("RGB", (64, 64), (9, 90, 9)), "PNG"))
+    layer = registry_layer(registry, flat, Layer("watermark", verdict, {"mark id": MARK_ID}))
+    assert (layer.verdict, layer.says["likeness"]) == (told, "cannot be told")
+
+
+# ---- the picture of what was found
+
+
+def drawn_of(content: bytes, keyring: Keyring | None) -> np.ndarray:
+    said = verify_image(content, keyring, search=False)
+    with Image.open(io.BytesIO(picture_of_found(content, said, keyring, search=False))) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_the_picture_shows_the_grid_where_there_is_a_mark(marked: GuardedImage, ring: Keyring) -> None:
+    content = saved(marked, "PNG")
+    shown, bare = drawn_of(content, ring), drawn_of(content, None)
+    fitted = np.asarray(marked.resize((480, 400), Image.Resampling.NEAREST)).astype(int)
+    # The picture itself is there, under the grid with a mark and bare without one.
+    assert (bare[28:428, 28:508] == fitted).all()
+    changed = (shown[28:428, 28:508] != fitted).any(-1)
+    # Upright: lines a tile apart (a quarter of the short side), counted from the middle.
+    assert changed[:, 240].mean() > 0.9
+    assert changed[200].mean() > 0.9
+    assert changed[100].mean() > 0.9
+    assert changed[150].mean() < 0.3
+
+
+def test_the_picture_of_a_long_report_is_as_high_as_it(marked: GuardedImage, ring: Keyring) -> None:
+    long = Verification([Layer(f"layer {n}", FOUND, {"name": "w" * 300}) for n in range(12)])
+    content = saved(marked, "PNG")
+    with Image.open(io.BytesIO(picture_of_found(content, long, ring, search=False))) as image:
+        assert image.height > 1200
+        assert image.width == 480 + 520 + 2 * 28

@@ -20,6 +20,7 @@ import drawing  # noqa: E402
 import export  # noqa: E402
 import latents as laid  # noqa: E402
 import train_judges  # noqa: E402
+import train_text  # noqa: E402
 import train_unet  # noqa: E402
 import train_vae  # noqa: E402
 from clock import Clock  # noqa: E402
@@ -152,6 +153,7 @@ def test_the_whole_training_runs_and_gives_the_tensors_that_are_shipped(
     monkeypatch.setattr(train_judges, "BATCH", 8)
     monkeypatch.setattr(train_unet, "BATCH", 4)
     for program, *options in (
+        (train_text, "--scenes", "64"),
         (train_vae,),
         (train_unet,),
         (train_judges, "final", "--decoded", "16"),

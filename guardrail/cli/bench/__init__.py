@@ -2,7 +2,7 @@
 
 import typer
 
-from guardrail.cli.bench import images, pipelines, prompts
+from guardrail.cli.bench import images, marks, pipelines, prompts
 
 __all__ = ["app"]
 
@@ -10,3 +10,4 @@ app = typer.Typer(help="Measure a policy, or the checks, on data of your own.", 
 prompts.register(app)
 images.register(app)
 pipelines.register(app)
+marks.register(app)

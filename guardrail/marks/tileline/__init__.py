@@ -11,6 +11,6 @@ The parts: `layout` (what the key decides), `code` (error correction), `frontend
 from __future__ import annotations
 
 from guardrail.marks.tileline.detect import Detection, Geometry
-from guardrail.marks.tileline.mark import TileLine
+from guardrail.marks.tileline.mark import TileLine, check_pixels
 
-__all__ = ["Detection", "Geometry", "TileLine"]
+__all__ = ["Detection", "Geometry", "TileLine", "check_pixels"]

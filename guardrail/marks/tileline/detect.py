@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from guardrail.marks.tileline import calibration, code, frontend, geometry
 from guardrail.marks.tileline.layout import CHANNELS, VARIANTS, Layout
-from guardrail.marks.tileline.sync import GRID, Peak, aligned, locate
+from guardrail.marks.tileline.sync import GRID, ROUGH_GRID, Peak, aligned, locate
 
 __all__ = ["Detection", "Geometry", "Observation", "read", "soft_chips"]
 
-# Sync hypotheses decoded at the frame's own scale, and maps refined and decoded in each stage of the search.
+# Sync hypotheses decoded at the frame's own scale, and maps refined and decoded in each stage of the search: for one
+# layout. One more for each doubling of layouts: the wrong ones bring rivals, but their scores fall off fast.
 _FAST_PEAKS = 2
 _REFINED = 4
 _STAGES = 3  # combs, upright crops, changes of aspect
@@ -105,11 +106,19 @@ class Observation:
         return self._combs[stretch]
 
 
-class _Reading:
-    """Counts and best evidence of one detection with one layout."""
+@dataclass(frozen=True, slots=True)
+class _Hypothesis:
+    """One layout, seen through one map of the lattice, at its best shift."""
 
-    def __init__(self, layout: Layout, planned: int) -> None:
-        self._layout = layout
+    peak: Peak
+    matrix: geometry.Matrix
+    layout: Layout
+
+
+class _Reading:
+    """Counts and best evidence of one detection with the layouts of one key."""
+
+    def __init__(self, planned: int) -> None:
         # The rate charges every decode with all that may follow: the tests of one detection add up to the rate stated.
         self._planned = planned
         self._decodes = 0
@@ -121,25 +130,27 @@ class _Reading:
     def count(self, points: int) -> None:
         self._points += points
 
-    def locate(self, lines: frontend.Lines, matrix: geometry.Matrix, count: int = 1) -> list[Peak]:
+    def locate(
+        self, lines: frontend.Lines, matrix: geometry.Matrix, layout: Layout, count: int = 1, grid: int = GRID
+    ) -> list[_Hypothesis]:
         self._points += len(VARIANTS) * GRID * GRID
-        peaks = locate(lines, self._layout, count=count)
+        peaks = locate(lines, layout, count=count, grid=grid)
         self._note(peaks[0], matrix)
-        return peaks
+        return [_Hypothesis(peak, matrix, layout) for peak in peaks]
 
-    def refine(self, spectra: geometry.Spectra, matrix: geometry.Matrix, peak: Peak) -> tuple[geometry.Matrix, Peak]:
+    def refine(self, spectra: geometry.Spectra, rough: _Hypothesis) -> _Hypothesis:
         self._points += _CLIMB
-        better, peak = geometry.refine(spectra, self._layout, matrix, peak)
+        better, peak = geometry.refine(spectra, rough.layout, rough.matrix, rough.peak)
         self._note(peak, better)
-        return better, peak
+        return _Hypothesis(peak, better, rough.layout)
 
     def _note(self, peak: Peak, matrix: geometry.Matrix) -> None:
         if peak.score > self._sync:
             self._sync = peak.score
             self._geometry = _geometry(matrix, peak)
 
-    def decode(self, lines: frontend.Lines, peak: Peak, matrix: geometry.Matrix) -> Detection | None:
-        soft = soft_chips(self._layout, aligned(lines, peak))
+    def decode(self, lines: frontend.Lines, seen: _Hypothesis) -> Detection | None:
+        soft = soft_chips(seen.layout, aligned(lines, seen.peak))
         energy = float(np.linalg.norm(soft))
         self._decodes += 1
         if energy == 0.0:
@@ -152,8 +163,8 @@ class _Reading:
                 return None
             payload, valid = code.split(word)
             if valid:
-                where = _geometry(matrix, peak)
-                return Detection("payload", payload, statistic, rate, self._decodes, peak.score, where)
+                where = _geometry(seen.matrix, seen.peak)
+                return Detection("payload", payload, statistic, rate, self._decodes, seen.peak.score, where)
         return None
 
     def failed(self) -> Detection:
@@ -162,38 +173,55 @@ class _Reading:
         return Detection(verdict, None, self._statistic, rate, self._decodes, self._sync, self._geometry)
 
 
-def read(seen: Observation, layout: Layout, *, search: bool) -> Detection:
-    """Looks for one layout's mark."""
-    reading = _Reading(layout, _FAST_PEAKS * len(seen.tiles) + (_STAGES * _REFINED if search else 0))
+def read(seen: Observation, layouts: Sequence[Layout], *, search: bool) -> Detection:
+    """Looks for the mark of one key, whichever of its layouts was used."""
+    fast = _FAST_PEAKS + (len(layouts) - 1).bit_length()
+    reading = _Reading(fast * len(seen.tiles) + (_STAGES * _refined(layouts) if search else 0))
     for tiles in seen.tiles:
         lines = seen.lines(tiles)
-        for peak in reading.locate(lines, np.eye(2), _FAST_PEAKS):
-            if found := reading.decode(lines, peak, np.eye(2)):
-                return found
+        found = [peak for layout in layouts for peak in reading.locate(lines, np.eye(2), layout, _FAST_PEAKS)]
+        for hypothesis in sorted(found, key=_by_score)[:fast]:
+            if read_ := reading.decode(lines, hypothesis):
+                return read_
     if search:
-        for matrices in _maps(seen, layout, reading):
-            if found := _try_maps(seen.spectra(), reading, matrices):
-                return found
+        for maps in _maps(seen, layouts, reading):
+            if read_ := _try_maps(seen.spectra(), reading, maps):
+                return read_
     return reading.failed()
 
 
-def _maps(seen: Observation, layout: Layout, reading: _Reading) -> Iterator[list[geometry.Matrix]]:
-    yield [np.eye(2), *(comb.matrix() for comb in seen.combs(1.0))]
-    reading.count(geometry.UPRIGHT_POINTS)
-    yield geometry.upright(seen.spectra(), layout)
+def _by_score(hypothesis: _Hypothesis) -> float:
+    return -hypothesis.peak.score
+
+
+def _refined(layouts: Sequence[Layout]) -> int:
+    return _REFINED + (len(layouts) - 1).bit_length()
+
+
+_Maps = list[tuple[geometry.Matrix, Sequence[Layout]]]
+
+
+def _maps(seen: Observation, layouts: Sequence[Layout], reading: _Reading) -> Iterator[_Maps]:
+    yield [(np.eye(2), layouts), *((comb.matrix(), layouts) for comb in seen.combs(1.0))]
+    upright: _Maps = []
+    for layout in layouts:
+        reading.count(geometry.UPRIGHT_POINTS)
+        upright += [(matrix, (layout,)) for matrix in geometry.upright(seen.spectra(), layout)]
+    yield upright
     stretched = sorted((comb for s in _STRETCHES for comb in seen.combs(s)), key=lambda comb: -comb.score)
-    yield [comb.matrix() for comb in stretched[:_STRETCHED_MAPS]]
+    yield [(comb.matrix(), layouts) for comb in stretched[:_STRETCHED_MAPS]]
 
 
-def _try_maps(spectra: geometry.Spectra, reading: _Reading, matrices: list[geometry.Matrix]) -> Detection | None:
-    rough = []
-    for matrix in matrices:
-        peak = reading.locate(frontend.whiten_lines(spectra.lines(matrix)), matrix)[0]
-        rough.append((peak, matrix))
-    rough.sort(key=lambda pair: -pair[0].score)
-    for peak, matrix in rough[:_REFINED]:
-        better, refined = reading.refine(spectra, matrix, peak)
-        if found := reading.decode(frontend.whiten_lines(spectra.lines(better)), refined, better):
+def _try_maps(spectra: geometry.Spectra, reading: _Reading, maps: _Maps) -> Detection | None:
+    rough: list[_Hypothesis] = []
+    refined = 0
+    for matrix, layouts in maps:
+        refined = max(refined, _refined(layouts))
+        lines = frontend.whiten_lines(spectra.lines(matrix))
+        rough += [reading.locate(lines, matrix, layout, grid=ROUGH_GRID)[0] for layout in layouts]
+    for hypothesis in sorted(rough, key=_by_score)[:refined]:
+        better = reading.refine(spectra, hypothesis)
+        if found := reading.decode(frontend.whiten_lines(spectra.lines(better.matrix)), better):
             return found
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import Any, Literal
 
 import numpy as np
@@ -10,9 +12,9 @@ from numpy.typing import NDArray
 from guardrail.errors import MarkError
 from guardrail.marks.tileline import detect, embed, frontend
 from guardrail.marks.tileline.code import PAYLOAD_BITS
-from guardrail.marks.tileline.layout import FULL_TILES, VERSION, layout_of
+from guardrail.marks.tileline.layout import FULL_TILES, VERSION, Layout, layout_of
 
-__all__ = ["TileLine"]
+__all__ = ["LAYOUTS", "TileLine", "check_pixels"]
 
 _KEY_OCTETS = 32
 _FULL_SIDE, _FRAGILE_SIDE = 256, 64  # pixels of the short side
@@ -22,6 +24,10 @@ _FULL_SIDE, _FRAGILE_SIDE = 256, 64  # pixels of the short side
 _TWO_TILES_SIDE = 92
 _FRAGILE_BOOSTS_DB = (1.0, 3.0, 5.0)
 _FRAGILE_MARGIN = 13.0  # of the statistic; the threshold is 11.5
+
+LAYOUTS = 4
+"""Layouts of a key. Each costs a reader some 2 ms a picture, and 16 times fewer pictures would betray a single one."""
+_MOST_LAYOUTS = 16
 
 _PSNR_RANGE_DB = (30.0, 60.0)
 
@@ -38,21 +44,33 @@ class TileLine:
         key: 32 bytes. Whoever has it can read, forge and remove the mark.
         psnr_db: signal-to-noise ratio of the marked 8-bit image; higher where all of the image is too flat to hide
             that much.
+        layouts: how many layouts the key has, 1..16; the payload says which one a picture gets. Who averages marked
+            pictures to find out what they have in common needs the square of it times as many. Writer and reader must
+            agree on it: a reader looks for as many.
 
     Raises:
-        ValueError: the key is not 32 bytes, or the ratio lies outside 30..60 dB.
+        ValueError: the key is not 32 bytes, the ratio lies outside 30..60 dB, or there are none or too many layouts.
     """
 
     name = "tileline"
     version = VERSION
     payload_bits = PAYLOAD_BITS
 
-    def __init__(self, key: bytes, *, psnr_db: float = 43.0) -> None:
+    def __init__(self, key: bytes, *, psnr_db: float = 43.0, layouts: int = LAYOUTS) -> None:
         if not isinstance(key, bytes) or len(key) != _KEY_OCTETS:
             raise ValueError(f"a TileLine key is {_KEY_OCTETS} bytes")
         _within_range(psnr_db)
-        self._layout = layout_of(key)
+        if not 1 <= layouts <= _MOST_LAYOUTS:
+            raise ValueError(f"a TileLine key has 1 to {_MOST_LAYOUTS} layouts, not {layouts}")
+        self._layouts = tuple(layout_of(key, index) for index in range(layouts))
+        self._choosing = hashlib.sha256(b"guardrail/tileline/choice" + key).digest()
         self._psnr_db = float(psnr_db)
+
+    def _layout(self, payload: int, layout: int | None) -> Layout:
+        if layout is not None:
+            return self._layouts[layout % len(self._layouts)]
+        octets = hmac.digest(self._choosing, payload.to_bytes(PAYLOAD_BITS // 8, "big"), "sha256")
+        return self._layouts[octets[0] % len(self._layouts)]
 
     def __repr__(self) -> str:
         return f"TileLine(psnr_db={self._psnr_db:g})"  # never the key
@@ -69,13 +87,16 @@ class TileLine:
             return "full"
         return "fragile" if short >= _FRAGILE_SIDE else "none"
 
-    def embed(self, image: NDArray[Any], payload: int, *, boost_db: float = 0.0) -> NDArray[Any]:
+    def embed(
+        self, image: NDArray[Any], payload: int, *, boost_db: float = 0.0, layout: int | None = None
+    ) -> NDArray[Any]:
         """A marked copy.
 
         Args:
             image: (H, W, 3) RGB, uint8 or float32 or float64 in 0..1; the short side at least 64 pixels.
             payload: 0 <= payload < 2 ** 64.
             boost_db: how much stronger than `psnr_db`.
+            layout: which of the key's layouts, modulo their number; by default the payload chooses, under the key.
 
         Returns:
             Same shape and dtype; floats are not quantised. Whether the mark can be read back is for the caller to
@@ -85,7 +106,7 @@ class TileLine:
             ValueError: not such an image, payload or strength.
             MarkError: the image is too small to be marked.
         """
-        _check(image)
+        check_pixels(image)
         if not isinstance(payload, (int, np.integer)) or not 0 <= int(payload) < 1 << PAYLOAD_BITS:
             raise ValueError(f"a payload is an integer of {PAYLOAD_BITS} bits")
         height, width = image.shape[:2]
@@ -96,17 +117,18 @@ class TileLine:
         psnr_db = self._psnr_db - boost_db
         _within_range(psnr_db)
         picture = frontend.picture_of(image)
+        keyed = self._layout(int(payload), layout)
         if min(height, width) >= _FULL_SIDE:
-            return embed.write(image, picture, self._layout, int(payload), FULL_TILES, psnr_db)
-        return self._embed_fragile(image, picture, int(payload), psnr_db)
+            return embed.write(image, picture, keyed, int(payload), FULL_TILES, psnr_db)
+        return self._embed_fragile(image, picture, keyed, int(payload), psnr_db)
 
     def _embed_fragile(
-        self, image: NDArray[Any], picture: frontend.Picture, payload: int, psnr_db: float
+        self, image: NDArray[Any], picture: frontend.Picture, layout: Layout, payload: int, psnr_db: float
     ) -> NDArray[Any]:
         one_tile = [(1, db) for db in _FRAGILE_BOOSTS_DB] if min(image.shape[:2]) < _TWO_TILES_SIDE else []
         out = image
         for tiles, boost_db in [*one_tile, *((2, db) for db in _FRAGILE_BOOSTS_DB)]:
-            out = embed.write(image, picture, self._layout, payload, tiles, psnr_db - boost_db)
+            out = embed.write(image, picture, layout, payload, tiles, psnr_db - boost_db)
             seen = self.detect(out, search=False)
             if seen.payload == payload and seen.statistic >= _FRAGILE_MARGIN:
                 break
@@ -122,12 +144,12 @@ class TileLine:
         Raises:
             ValueError: not such an image.
         """
-        _check(image)
+        check_pixels(image)
         short = min(image.shape[:2])
         tiles: tuple[int, ...] = (FULL_TILES,)
         if short < _FULL_SIDE:
             tiles = (2, FULL_TILES) if short >= _FULL_SIDE // 2 else (1, 2, FULL_TILES)
-        return detect.read(detect.Observation(frontend.picture_of(image), tiles), self._layout, search=search)
+        return detect.read(detect.Observation(frontend.picture_of(image), tiles), self._layouts, search=search)
 
 
 def _within_range(psnr_db: float) -> None:
@@ -136,7 +158,8 @@ def _within_range(psnr_db: float) -> None:
         raise ValueError(f"a mark of {psnr_db:g} dB is out of range: {low:g} to {high:g} dB, boost included")
 
 
-def _check(image: NDArray[Any]) -> None:
+def check_pixels(image: NDArray[Any]) -> None:
+    """Raises ValueError unless it is (H, W, 3) of uint8, or floats in 0..1 without NaN, and at least 2×2."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
         shape = getattr(image, "shape", type(image).__name__)
         raise ValueError(f"TileLine wants an array of shape (H, W, 3), not {shape}")

@@ -16,10 +16,12 @@ from scipy import fft
 from guardrail.marks.tileline.frontend import Lines
 from guardrail.marks.tileline.layout import CHANNELS, Layout
 
-__all__ = ["GRID", "Peak", "aligned", "climb", "locate"]
+__all__ = ["GRID", "ROUGH_GRID", "Peak", "aligned", "climb", "locate"]
 
 # Shifts tried per axis. The highest line turns by 41 degrees over half a step; the refinement below takes that back.
 GRID = 96
+# Enough to sort maps by, of which the best are refined: at half a step the middle of the band has turned by 39 degrees.
+ROUGH_GRID = 64
 _NEWTON_STEPS = 2
 
 
@@ -39,9 +41,11 @@ def _turn(values: NDArray[np.complex64], channel: int, variant: int) -> NDArray[
     return out
 
 
-def locate(lines: Lines, layout: Layout, variants: tuple[int, ...] = tuple(range(8)), count: int = 4) -> list[Peak]:
-    """The `count` best (variant, shift) hypotheses, best first. `lines` are whitened."""
-    half = np.zeros((len(variants), GRID, GRID // 2 + 1), np.complex64)
+def locate(
+    lines: Lines, layout: Layout, variants: tuple[int, ...] = tuple(range(8)), count: int = 4, grid: int = GRID
+) -> list[Peak]:
+    """The `count` best (variant, shift) hypotheses, best first. `lines` are whitened; `grid` shifts per axis."""
+    half = np.zeros((len(variants), grid, grid // 2 + 1), np.complex64)
     energy = 0.0
     products = []
     for c, (channel, chosen, phase) in enumerate(zip(CHANNELS, layout.sync, layout.phase, strict=True)):
@@ -49,23 +53,23 @@ def locate(lines: Lines, layout: Layout, variants: tuple[int, ...] = tuple(range
         # irfft2 counts a column kx > 0 twice (with its mirror image), kx == 0 once.
         weight = np.where(kx == 0, 2.0, 1.0).astype(np.float32)
         product = np.stack([_turn(lines[c], c, v)[chosen] for v in variants]) * np.conj(phase)
-        half[:, ky % GRID, kx] += product * weight
+        half[:, ky % grid, kx] += product * weight
         energy = energy + (product.real**2 + product.imag**2).sum(1)
         products.append(product)
     root = np.sqrt(energy + 1e-12)
-    surface = fft.irfft2(half, (GRID, GRID)) * (GRID * GRID / 2 * np.sqrt(2) / root)[:, None, None]
+    surface = fft.irfft2(half, (grid, grid)) * (grid * grid / 2 * np.sqrt(2) / root)[:, None, None]
     product = np.concatenate(products, axis=1)
     k = np.concatenate([channel.k[chosen] for channel, chosen in zip(CHANNELS, layout.sync, strict=True)])
     peaks = []
     for _ in range(count):
         v, y, x = (int(i) for i in np.unravel_index(int(surface.argmax()), surface.shape))
-        start = np.array([y, x]) / GRID
+        start = np.array([y, x]) / grid
         value, shift = climb(product[v], k, start)
         peaks.append(
             Peak(value * float(np.sqrt(2) / root[v]), variants[v], (float(shift[0] % 1.0), float(shift[1] % 1.0)))
         )
-        rows = np.arange(y - 2, y + 3) % GRID
-        surface[v][np.ix_(rows, np.arange(x - 2, x + 3) % GRID)] = -np.inf
+        rows = np.arange(y - 2, y + 3) % grid
+        surface[v][np.ix_(rows, np.arange(x - 2, x + 3) % grid)] = -np.inf
     return sorted(peaks, key=lambda p: -p.score)
 
 

@@ -1,0 +1,147 @@
+"""The order of marks on an output: visible label, watermark, what its file will say, who signs it, the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guardrail.decision import Decision
+from guardrail.errors import MarkError
+from guardrail.marks.base import eight_bits
+from guardrail.marks.label import Label, label_for
+from guardrail.marks.settings import Marking
+from guardrail.marks.stack import MarkStack
+
+if TYPE_CHECKING:
+    from guardrail.marks.files import Sign
+    from guardrail.marks.registry import Registry
+
+__all__ = ["Marker"]
+
+# Decisions whose 40-bit ids may all be taken before giving up: with a million pictures registered, one is with 1e-6.
+_ATTEMPTS = 4
+
+
+class Marker:
+    """What a guard puts on its outputs, in order. Whether it does is for the labels of each decision to say.
+
+    Args:
+        stack: writes and reads the watermark.
+        marking: how this deployment marks.
+    """
+
+    def __init__(self, stack: MarkStack, marking: Marking) -> None:
+        self.stack = stack
+        self.marking = marking
+        self._font = Path(marking.font) if marking.font is not None else None
+        self._registry: Registry | None = None
+        if marking.registry is not None:
+            from guardrail.marks.registry import Registry
+
+            self._registry = Registry(marking.registry)
+
+    def require_drawable(self, texts: Iterable[str]) -> None:
+        """Find out now whether the visible labels of a policy can be drawn, each alone and all together.
+
+        Raises:
+            MarkError: no font at hand has a character of theirs, or there is none.
+        """
+        from guardrail.marks.visible import ensure_drawable, wording
+
+        given = list(texts)
+        for modified in (False, True):
+            words = [wording(text, modified=modified) for text in given]
+            for text in (*words, *([" · ".join(words)] if len(words) > 1 else [])):
+                ensure_drawable(text, self._font)
+
+    @staticmethod
+    def asks_for_text(decision: Decision) -> bool:
+        """Whether something is to be drawn."""
+        return bool(decision.labels.get("visible"))
+
+    def mark_id(self, decision: Decision) -> str:
+        """The id of the watermark of a decision's output: one that the registry does not know yet.
+
+        Raises:
+            RegistryError: the registry cannot be read.
+            MarkError: every id tried is taken.
+        """
+        for attempt in range(_ATTEMPTS):
+            mark_id = self.stack.mark_id(decision.id, attempt)
+            if self._registry is None or not self._registry.path.exists() or self._registry.by_id(mark_id) is None:
+                return mark_id
+        raise MarkError("every mark id of this decision is registered already")
+
+    def frame(self, pixels: NDArray[Any], decision: Decision, mark_id: str) -> NDArray[Any]:
+        """One frame with its visible label and its watermark, read back.
+
+        Args:
+            pixels: (H, W, 1, 3 or 4), uint8 or float in 0..1.
+            mark_id: empty for no watermark.
+
+        Raises:
+            MarkError: the label cannot be drawn, or the watermark cannot be read back.
+        """
+        if self.asks_for_text(decision):
+            from guardrail.marks.visible import draw, visible_text
+
+            place = str(decision.labels.get("visible_at", "bottom-right"))
+            pixels = draw(pixels, visible_text(decision), place=place, font=self._font)
+        return self.stack.embed(pixels, mark_id) if mark_id else pixels
+
+    def label(self, decision: Decision, mark_id: str, *, system: str, system_version: str = "") -> Label:
+        """What the file of an output says."""
+        provider, code = self.marking.provider, self.marking.provider_code
+        said = "\n".join((code or provider, mark_id, decision.id, decision.created))
+        return label_for(
+            decision,
+            mark_id,
+            system=system,
+            system_version=system_version,
+            provider=provider,
+            provider_code=code,
+            integrity=self.stack.integrity(said) if provider or code else "",
+            signed=self.marking.signer is not None,
+        )
+
+    def sign(self, label: Label) -> Sign | None:
+        """What signs the files of an output; None where nobody does."""
+        if self.marking.signer is None:
+            return None
+        from guardrail.marks.credentials import signing
+
+        return signing(label, self.marking.signer)
+
+    def register(self, decision: Decision, mark_id: str, first: NDArray[Any], *, system: str, sha256: str) -> None:
+        """Write an output down in the registry, if there is one.
+
+        Args:
+            first: (H, W, C) pixels of its first frame as released.
+            sha256: of its pixels before marking.
+
+        Raises:
+            RegistryError: it cannot be written: then the output is not released.
+        """
+        if self._registry is None:
+            return
+        from guardrail.marks.registry import Entry, pdq_of
+
+        pixels = eight_bits(np.asarray(first))
+        colours = np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
+        self._registry.add(
+            Entry(
+                mark_id=mark_id,
+                key=self.stack.key,
+                tag=self.stack.tag(colours),
+                pdq=pdq_of(colours),
+                sha256="",
+                pixels_sha256=sha256,
+                model=system,
+                policy=f"{decision.policy.id} {decision.policy.version}",
+                created=decision.created,
+            )
+        )

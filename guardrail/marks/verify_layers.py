@@ -1,0 +1,133 @@
+"""What a file says of itself, who signed it, and what the registry knows of it, as layers of a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guardrail.errors import MissingExtra
+from guardrail.marks.label import SOURCE_TYPES
+from guardrail.marks.layers import Layer
+from guardrail.media import ImageInput, Limits
+from guardrail.media.pdq import BITS, USABLE_QUALITY, pdq
+
+if TYPE_CHECKING:
+    from guardrail.marks.registry import Entry, Registry
+
+__all__ = ["INVALID", "NOT_LOOKED_AT", "SIMILAR", "UNLIKE", "credentials_layer", "file_layers", "registry_layer"]
+
+NOT_LOOKED_AT = "not looked at"
+INVALID = "invalid"
+"""Of credentials: changed after they were signed, or signed by somebody who may not."""
+SIMILAR = "looks like a registered one"
+UNLIKE = "registered, looks different"
+
+_WORDS = (
+    "trainedAlgorithmicMedia",
+    "compositeWithTrainedAlgorithmicMedia",
+    "algorithmicMedia",
+    "compositeSynthetic",
+)
+# The vocabulary is also seen under https.
+_AI_SOURCES = frozenset(
+    base + word for base in (SOURCE_TYPES, SOURCE_TYPES.replace("http:", "https:")) for word in _WORDS
+)
+# GB 45438-2025: "1" generated, "2" possibly, "3" suspected by a platform.
+_AIGC_VERDICTS = {"1": "found", "2": "suspected", "3": "suspected"}
+# What a file says besides may be a prompt, a name or a caption: it is read by nobody here, and not given out.
+_CONTENT = frozenset(
+    ("Iptc4xmpExt:AIPromptInformation", "Iptc4xmpExt:AIPromptWriterName", "exif:ImageDescription", "exif:UserComment")
+)
+_KEYWORDS = frozenset(("Software", "Creation Time", "Source", "Comment"))
+# PDQ's makers take this for the same picture, changed a little.
+_SAME = 31
+
+
+def file_layers(said: Mapping[str, str]) -> list[Layer]:
+    """Layers of what `read_file_label` gives."""
+    parts: dict[str, dict[str, str]] = {"png": {}, "aigc": {}, "": {}}
+    for name, value in said.items():
+        kind, _, rest = name.partition(":")
+        parts[kind if kind in parts else ""][rest if kind in parts else name] = value
+    says_ai = said.get("Iptc4xmpExt:DigitalSourceType", "") in _AI_SOURCES
+    other = {name: value for name, value in parts[""].items() if name not in _CONTENT}
+    layers = [Layer("metadata", "found" if says_ai else "nothing found", other)]
+    if text := {name: value for name, value in parts["png"].items() if _tells(name, value)}:
+        found = text.get("Source", "").startswith("AI-generated")
+        layers.append(Layer("png text", "found" if found else "nothing found", text))
+    if field := parts["aigc"]:
+        layers.append(Layer("AIGC field", _AIGC_VERDICTS.get(field.get("Label", ""), "nothing found"), field))
+    return layers
+
+
+def _tells(keyword: str, text: str) -> bool:
+    """Whether a PNG keyword says where the picture comes from, and holds nothing else."""
+    return keyword in _KEYWORDS and (keyword != "Comment" or text.startswith("decision "))
+
+
+def credentials_layer(content: bytes, anchors: bytes | None, limits: Limits) -> Layer:
+    """Content Credentials (C2PA): ``found`` where they hold and say that a model made the picture.
+
+    Raises:
+        ConfigurationError: the anchors are no certificates.
+    """
+    from guardrail.marks.credentials import read_credentials
+
+    name = "content credentials"
+    try:
+        read = read_credentials(content, anchors=anchors, limits=limits)
+    except MissingExtra as error:
+        return Layer(name, NOT_LOOKED_AT, {"why": str(error)})
+    if read is None:
+        return Layer(name, "nothing found")
+    says = {"state": read.state, **read.says}
+    if read.problems:
+        says["problems"] = ", ".join(read.problems)
+    if read.state == "Invalid":
+        return Layer(name, INVALID, says)
+    sources = f"{says.get('digital source type', '')}, {says.get('earlier digital source type', '')}".split(", ")
+    return Layer(name, "found" if _AI_SOURCES.intersection(sources) else "says nothing of AI", says)
+
+
+def registry_layer(registry: Registry, image: ImageInput, watermark: Layer) -> Layer:
+    """What the registry knows: by the bytes of the file, by the watermark's id, else by likeness (PDQ).
+
+    ``found`` where the bytes or the id lead to an entry and the picture still looks like it. Where that cannot be told,
+    the watermark decides: one that was copied leads to another picture. Likeness alone proves nothing: whatever a
+    registered picture was made from looks like it too.
+
+    Raises:
+        RegistryError: it cannot be read.
+    """
+    hashes, quality = pdq(image.frames[0])
+    by_file = registry.by_sha256(image.file_sha256.hex()) if image.file_sha256 else None
+    if by_file is not None:
+        return Layer("registry", "found", {"found by": "the bytes of the file", **_says(by_file)})
+    mark_id = watermark.says.get("mark id", "")
+    by_id = registry.by_id(mark_id) if mark_id else None
+    if by_id is not None:
+        distance = _distance(by_id, hashes) if quality >= USABLE_QUALITY else None
+        told = "cannot be told" if distance is None else f"{distance} of {BITS} bits apart"
+        unlike = watermark.verdict == "copied" if distance is None else distance > _SAME
+        return Layer(
+            "registry", UNLIKE if unlike else "found", {"found by": "the mark id", "likeness": told, **_says(by_id)}
+        )
+    near = registry.nearest(hashes, _SAME, limit=1) if quality >= USABLE_QUALITY else []
+    for entry, distance in near:
+        told = f"{distance} of {BITS} bits apart"
+        return Layer("registry", SIMILAR, {"found by": "likeness", "likeness": told, **_says(entry)})
+    return Layer("registry", "nothing found")
+
+
+def _distance(entry: Entry, hashes: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> int | None:
+    """Of the nearest of eight orientations."""
+    if entry.pdq is None:
+        return None
+    return int(np.unpackbits(hashes ^ np.frombuffer(entry.pdq, np.uint8), axis=1).sum(1).min())
+
+
+def _says(entry: Entry) -> dict[str, str]:
+    says = {"mark id": entry.mark_id, "model": entry.model, "policy": entry.policy, "created": entry.created}
+    return {name: value for name, value in says.items() if value}
