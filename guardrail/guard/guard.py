@@ -347,7 +347,7 @@ class Guard:
 
         picture = read_image(image, role=Role.OUTPUT, limits=self.limits)
         mark_id = self.marker.mark_id(after)
-        marked = self.marker.frame(picture.frames[0], after, mark_id)
+        (marked,) = self.marker.frames(picture.frames[:1], after, mark_id)
         label = self.marker.label(after, mark_id, system=system)
         self.marker.register(after, mark_id, marked, system=system, sha256=after.pixels_sha256)
         return guarded(fromarray(marked), label, sign=self.marker.sign(label))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,22 +76,30 @@ class Marker:
                 return mark_id
         raise MarkError("every mark id of this decision is registered already")
 
-    def frame(self, pixels: NDArray[Any], decision: Decision, mark_id: str) -> NDArray[Any]:
-        """One frame with its visible label and its watermark, read back.
+    def frames(self, frames: Iterable[NDArray[Any]], decision: Decision, mark_id: str) -> Iterator[NDArray[Any]]:
+        """The frames of one output with their visible label and their watermark, each read back, one at a time.
 
         Args:
-            pixels: (H, W, 1, 3 or 4), uint8 or float in 0..1.
+            frames: (H, W, 1, 3 or 4), uint8 or float in 0..1.
             mark_id: empty for no watermark.
 
         Raises:
-            MarkError: the label cannot be drawn, or the watermark cannot be read back.
+            MarkError: the label cannot be drawn, or the watermark of a frame cannot be read back.
         """
-        if self.asks_for_text(decision):
-            from guardrail.marks.visible import draw, visible_text
+        labelled = self._drawn(frames, decision) if self.asks_for_text(decision) else frames
+        if not mark_id:
+            yield from labelled
+            return
+        from guardrail.marks.video import mark_frames
 
-            place = str(decision.labels.get("visible_at", "bottom-right"))
-            pixels = draw(pixels, visible_text(decision), place=place, font=self._font)
-        return self.stack.embed(pixels, mark_id) if mark_id else pixels
+        yield from mark_frames(labelled, self.stack, mark_id)
+
+    def _drawn(self, frames: Iterable[NDArray[Any]], decision: Decision) -> Iterator[NDArray[Any]]:
+        from guardrail.marks.visible import draw, visible_text
+
+        text, place = visible_text(decision), str(decision.labels.get("visible_at", "bottom-right"))
+        for frame in frames:
+            yield draw(frame, text, place=place, font=self._font)
 
     def label(self, decision: Decision, mark_id: str, *, system: str, system_version: str = "") -> Label:
         """What the file of an output says."""

@@ -63,7 +63,7 @@ def mark_frames(frames: Iterable[NDArray[Any]], stack: Stack, mark_id: str) -> I
                 tag = stack.fitting_tag(frame, tag)
                 marked = stack.embed(frame, mark_id, tag=tag)
             except MarkError as error:
-                raise MarkError(f"frame {number}: {error}") from error
+                raise MarkError(f"frame {number}: {error}" if number else str(error)) from error
             marked.setflags(write=False)
             # A copy: decoders like to write the next frame into the same buffer.
             before = np.array(frame)

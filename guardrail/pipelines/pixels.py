@@ -138,7 +138,7 @@ def write(place: Any, pixels: Any) -> None:
     if is_tensor(place):
         import torch
 
-        place.copy_(torch.from_numpy(np.ascontiguousarray(pixels)) if isinstance(pixels, np.ndarray) else pixels)
+        place.copy_(torch.tensor(pixels) if isinstance(pixels, np.ndarray) else pixels)
     else:
         place[...] = pixels
 

@@ -121,8 +121,7 @@ class Release:
         first: list[Any] = []
 
         def marked() -> Iterator[Any]:
-            for frame in frames:
-                out = marker.frame(frame, decision, mark_id) if drawn else frame
+            for out in marker.frames(frames, decision, mark_id):
                 if not first:
                     first.append(out)
                 yield out

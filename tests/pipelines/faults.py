@@ -351,8 +351,8 @@ class World:
         self.weights.read_bytes()
         return 0.9 if image.role in (Role.OUTPUT, Role.PREVIEW) and image.index in self.bad else 0.0
 
-    def marked(self, pixels: Any, mark_id: str) -> Any:
-        """In the place of the watermark, which noise of 64 pixels does not always hold: the id as 15 grey pixels."""
+    def marked(self, pixels: Any, mark_id: str, *, tag: int) -> Any:
+        """In the place of the watermark, which noise of 64 pixels does not always hold: the id as grey pixels."""
         fault = self._due("mark")
         if fault is not None and fault.error is not None:
             if isinstance(fault.error, MarkError):
@@ -385,7 +385,7 @@ class World:
 
 
 def digits(mark_id: str) -> list[int]:
-    """A mark id, 15 hex digits, as values of pixels."""
+    """A mark id, 10 hex digits, as values of pixels."""
     return [int(d, 16) * 17 for d in mark_id]
 
 

@@ -307,7 +307,7 @@ def test_what_is_released_is_marked_and_verifies(output_type: str, make_guard: A
         layers = {
             layer.name: layer.verdict for layer in guardrail.verify(buffer.getvalue(), keyring=guard.keyring).layers
         }
-        assert layers == {"watermark": "found", "metadata": "found", "png text": "found"}
+        assert {name for name, verdict in layers.items() if verdict == "found"} == {"watermark", "metadata", "png text"}
     else:
         assert "pixels-only" in {c.what for c in out.guardrail[0].coverage}
         content = guardrail.encode(out.images[0], "webp", decision=out.guardrail[0], lossless=True)
@@ -350,7 +350,7 @@ def test_an_output_whose_mark_cannot_be_read_back_is_not_released(
     guarded = guardrail.wrap(tiny_stable_diffusion(), guard=guard)
     boosts: list[float] = []
 
-    def forgetful(self: Any, image: Any, payload: int, *, boost_db: float = 0.0) -> Any:
+    def forgetful(self: Any, image: Any, payload: int, *, boost_db: float = 0.0, layout: int) -> Any:
         boosts.append(boost_db)
         return image
 

@@ -142,7 +142,7 @@ def right_outputs(world: World, place: Place, value: Any, decisions: Any, form: 
             continue
         assert decision.action == "allow"
         assert decision.pixels_sha256 == unmarked[index]
-        assert pixels(one)[0, :15, 0].tolist() == digits(decision.mark_id)
+        assert pixels(one)[0, :10, 0].tolist() == digits(decision.mark_id)
     return [d.id for d in decisions if not d.blocked]
 
 
