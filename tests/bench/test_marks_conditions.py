@@ -137,3 +137,11 @@ def test_drawings_are_what_their_number_says(number: int) -> None:
     assert one.std() > 1
     assert (one == np.asarray(drawing(number, 64))).all()
     assert (one != np.asarray(drawing(number + len(KINDS), 64))).any()
+
+
+@pytest.mark.parametrize("side", [512, 1024])
+def test_pictures_of_any_shape_are_cut_to_size(side: int) -> None:
+    from guardrail.bench.marks.pictures import Size, _cut
+
+    for width, height in [(w, h) for w in range(200, 1200, 83) for h in range(199, 1200, 89)]:
+        assert _cut(Image.new("L", (width, height)), Size(side, side)).size == (side, side)

@@ -160,7 +160,8 @@ def _cut(image: Image, size: Size) -> Image:
     if scale == 1.0:
         left, top = (image.width - size.width) // 2, (image.height - size.height) // 2
         return image.crop((left, top, left + size.width, top + size.height))
-    w, h = size.width / scale, size.height / scale
+    # Rounding can make a box wider than its picture by the last digit, which Pillow refuses.
+    w, h = min(size.width / scale, image.width), min(size.height / scale, image.height)
     x, y = (image.width - w) / 2, (image.height - h) / 2
     method = Resampling.LANCZOS if scale < 1 else Resampling.BICUBIC
     return image.resize((size.width, size.height), method, box=(x, y, x + w, y + h))
