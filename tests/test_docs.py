@@ -20,6 +20,14 @@ PAGES = (
     "SECURITY.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
+    "docs/credentials.md",
+    "docs/in-generation-mark.md",
+    "docs/marks-benchmark.md",
+    "docs/metadata.md",
+    "docs/other-marks.md",
+    "docs/verify.md",
+    "docs/visible-labels.md",
+    "docs/watermark.md",
 )
 
 
