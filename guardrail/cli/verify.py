@@ -63,7 +63,9 @@ def verify(
     for row in refused:
         _report(row, rows, json=json, jsonl=jsonl)
     if json:
-        show.print_json(rows)
+        from json import dumps
+
+        typer.echo(_escaped(dumps(rows, ensure_ascii=False, indent=1), kept="\n"))
     raise typer.Exit(2 if failed else 0)
 
 
@@ -130,17 +132,18 @@ def _report(row: dict[str, Any], rows: list[dict[str, Any]], *, json: bool, json
     elif jsonl:
         from json import dumps
 
-        typer.echo(dumps(row, ensure_ascii=False))
+        typer.echo(_escaped(dumps(row, ensure_ascii=False)))
     else:
         _print(row)
 
 
 def _print(row: dict[str, Any]) -> None:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     out = show.console()
-    out.print(f"[bold]{escape(row['file'])}[/]: {escape(row.get('summary') or row['message'])}", soft_wrap=True)
+    said = _escaped(row.get("summary") or row["message"])
+    out.print(Text.assemble((_escaped(row["file"]), "bold"), ": ", said), soft_wrap=True)
     if "layers" not in row:
         return
     table = Table("layer", "verdict", "statistic", "chance of error", "says", box=None, padding=(0, 2))
@@ -152,13 +155,25 @@ def _print(row: dict[str, Any]) -> None:
             f"[{colour}]{layer['verdict']}[/]",
             "" if statistic is None else f"{statistic:.3g}",
             "" if rate is None else f"{rate:.0e}",
-            "\n".join(escape(f"{name}: {_short(value)}") for name, value in layer["says"].items() if value),
+            Text("\n".join(f"{_short(name)}: {_short(value)}" for name, value in layer["says"].items() if value)),
         )
     out.print(table)
 
 
+def _escaped(text: str, *, kept: str = "") -> str:
+    """Unprintable characters as JSON writes them: in names and values of files they would steer the terminal.
+
+    JSON itself escapes the first 32 only; others begin sequences too, turn the direction of text, or cannot be encoded.
+    """
+    from json import dumps
+
+    return "".join(c if c.isprintable() or c in kept else dumps(c)[1:-1] for c in text)
+
+
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    from guardrail.marks.label import one_line
+
+    line = one_line(text)
     return line if len(line) <= _LONGEST_SAID else line[: _LONGEST_SAID - 1] + "…"
 
 

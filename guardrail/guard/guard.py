@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from guardrail.actions.wording import Task, Writer, as_writer
 from guardrail.audit import AuditLog
@@ -269,7 +272,13 @@ class Guard:
     def check_output(self, image: Any, after: Decision | None = None) -> Decision:
         """Judge a generated image. `after` is the decision on the request it was made from; its signals count too.
 
-        A covered image is in the decision's alterations, in memory only.
+        A covered image is in the decision's alterations, in memory only: ``decision.alterations[-1].pixels``, (H, W, 3
+        or 4) uint8 for each frame. It is what to `mark` and release then, not the image that came in; several frames
+        as one array (``numpy.stack``).
+
+        The decision's ``pixels_sha256`` is over shape, type and values of all frames as `read_image` gives them, 8 bits
+        a channel: of the covered image where it was covered, otherwise of the one that came in. It is empty where the
+        image could not be read, or was blocked before anybody looked at it.
         """
         return self._after(image, after, Stage.OUTPUT)
 
@@ -297,10 +306,10 @@ class Guard:
         if stage is Stage.STEP:
             return self._close(session, session.judge_preview(item, picture))
         out = session.judge_output(item, picture, 0)
-        return self._close(session, out.item)
+        return self._close(session, out.item, _sha256(out.image or picture))
 
-    def _close(self, session: Session, item: Item) -> Decision:
-        ((decision,), _) = session.close([(item, "", "")])
+    def _close(self, session: Session, item: Item, sha256: str = "") -> Decision:
+        ((decision,), _) = session.close([(item, "", sha256)])
         return decision
 
     # ---- the same for asyncio: checks run in a thread, the context goes along
@@ -331,26 +340,52 @@ class Guard:
     def mark(self, image: Any, *, after: Decision, system: str = "guardrail") -> GuardedImage:
         """Watermark and label an image that was allowed, and read the mark back. Transparency is kept.
 
+        Of several frames the first is marked. Marked twice after one decision, it is the same picture twice: without a
+        registry both have one mark id; with one, each has its own, and both entries name the decision.
+
         Args:
-            after: the decision of `check_output`; its id leads from the mark to the record.
+            image: the one that `check_output` was given or, where it covered something, what it made of it.
+            after: the decision of `check_output`; its id leads from the registry to the record.
             system: name of the generator, for the metadata.
 
         Raises:
-            MarkError: the decision is a block, a visible label cannot be drawn, or the mark cannot be read back.
+            InputError: the image cannot be read.
+            MarkError: the decision is a block or not one on an output, the image is not the one that it was made on, a
+                visible label cannot be drawn, or the mark cannot be read back.
             RegistryError: the output cannot be registered.
         """
         if after.blocked:
             raise MarkError(f"the decision {after.id} is a block: there is nothing to mark")
+        if after.stage is not Stage.OUTPUT:
+            raise MarkError(
+                f"the decision {after.id} is not on an output (stage {after.stage.value}): judge the image with "
+                "check_output, and give its decision"
+            )
         from PIL.Image import fromarray
 
         from guardrail.marks.guarded_image import guarded
 
         picture = read_image(image, role=Role.OUTPUT, limits=self.limits)
+        if after.pixels_sha256 and _sha256(picture) != after.pixels_sha256:
+            covered = any(a.pixels is not None for a in after.alterations)
+            wanted = "the covered one, decision.alterations[-1].pixels" if covered else "that one as it was"
+            raise MarkError(
+                f"the decision {after.id} was made on another image: give {wanted}, or judge this one with check_output"
+            )
         mark_id = self.marker.mark_id(after)
         (marked,) = self.marker.frames(picture.frames[:1], after, mark_id)
         label = self.marker.label(after, mark_id, system=system)
         self.marker.register(after, mark_id, marked, system=system, sha256=after.pixels_sha256)
         return guarded(fromarray(marked), label, sign=self.marker.sign(label))
+
+
+def _sha256(picture: ImageInput) -> str:
+    """Over shape, type and values of all frames, as `guardrail.pipelines` hashes what pipelines make."""
+    digest = hashlib.sha256()
+    for frame in picture.frames:
+        digest.update(f"{frame.shape} {frame.dtype}".encode())
+        digest.update(np.ascontiguousarray(frame).data)
+    return digest.hexdigest()
 
 
 def _rebuild(options: dict[str, Any]) -> Guard:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guardrail.marks.files import Sign
     from guardrail.marks.registry import Registry
 
-__all__ = ["Marker"]
+__all__ = ["Marker", "free_mark_id"]
 
 # Decisions whose 40-bit ids may all be taken before giving up: with a million pictures registered, one is with 1e-6.
 _ATTEMPTS = 4
@@ -70,11 +70,7 @@ class Marker:
             RegistryError: the registry cannot be read.
             MarkError: every id tried is taken.
         """
-        for attempt in range(_ATTEMPTS):
-            mark_id = self.stack.mark_id(decision.id, attempt)
-            if self._registry is None or not self._registry.path.exists() or self._registry.by_id(mark_id) is None:
-                return mark_id
-        raise MarkError("every mark id of this decision is registered already")
+        return free_mark_id(self.stack, self._registry, decision.id)
 
     def frames(self, frames: Iterable[NDArray[Any]], decision: Decision, mark_id: str) -> Iterator[NDArray[Any]]:
         """The frames of one output with their visible label and their watermark, each read back, one at a time.
@@ -103,18 +99,16 @@ class Marker:
 
     def label(self, decision: Decision, mark_id: str, *, system: str, system_version: str = "") -> Label:
         """What the file of an output says."""
-        provider, code = self.marking.provider, self.marking.provider_code
-        said = "\n".join((code or provider, mark_id, decision.id, decision.created))
-        return label_for(
+        label = label_for(
             decision,
             mark_id,
             system=system,
             system_version=system_version,
-            provider=provider,
-            provider_code=code,
-            integrity=self.stack.integrity(said) if provider or code else "",
+            provider=self.marking.provider,
+            provider_code=self.marking.provider_code,
             signed=self.marking.signer is not None,
         )
+        return self.stack.with_integrity(label)
 
     def sign(self, label: Label) -> Sign | None:
         """What signs the files of an output; None where nobody does."""
@@ -133,6 +127,7 @@ class Marker:
 
         Raises:
             RegistryError: it cannot be written: then the output is not released.
+            MarkError: this mark is not in the frame.
         """
         if self._registry is None:
             return
@@ -140,16 +135,42 @@ class Marker:
 
         pixels = eight_bits(np.asarray(first))
         colours = np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
+        # The tag that is in the mark, of the pixels before it. Taken of the marked pixels, now and then a bit differs.
+        reading = self.stack.read(np.ascontiguousarray(colours), search=False)
+        if reading.payload is None or reading.payload.mark_id != mark_id:
+            raise MarkError("the watermark that is to be registered cannot be read in the picture")
         self._registry.add(
             Entry(
                 mark_id=mark_id,
-                key=self.stack.key,
-                tag=self.stack.tag(colours),
+                key=reading.key,
+                tag=reading.payload.tag,
                 pdq=pdq_of(colours),
                 sha256="",
                 pixels_sha256=sha256,
                 model=system,
                 policy=f"{decision.policy.id} {decision.policy.version}",
                 created=decision.created,
+                decision=decision.id,
             )
         )
+
+
+def free_mark_id(stack: MarkStack, registry: Registry | None, name: str) -> str:
+    """The first id of a watermark that the registry does not know yet: of 40 bits, two of a million pictures share one.
+
+    Args:
+        registry: where ids may be taken; without one, it is always the first.
+        name: what the ids are made of (see `MarkStack.mark_id`), such as the id of a decision.
+
+    Raises:
+        RegistryError: the registry cannot be read.
+        MarkError: every id tried is taken.
+    """
+    for attempt in range(_ATTEMPTS):
+        mark_id = stack.mark_id(name, attempt)
+        if registry is None or not registry.path.exists() or registry.by_id(mark_id) is None:
+            return mark_id
+    raise MarkError(
+        f"every mark id that was tried ({_ATTEMPTS}) is registered already: judge the picture again, and mark it after "
+        "the new decision"
+    )

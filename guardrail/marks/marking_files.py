@@ -26,6 +26,7 @@ from guardrail.errors import ConfigurationError, MarkError, UnsupportedInput
 from guardrail.keys import Keyring
 from guardrail.marks.files import FORMATS, Sign, encode_image
 from guardrail.marks.label import Label, one_line
+from guardrail.marks.marker import free_mark_id
 from guardrail.marks.registry import Entry, Registry, pdq_of
 from guardrail.marks.stack import MarkStack
 from guardrail.marks.verify import VERIFY_LIMITS, Verification, verify_image
@@ -48,7 +49,6 @@ _QUALITY: dict[str, dict[str, Any]] = {
 }
 # The box that Content Credentials lie in.
 _CREDENTIALS = b"jumb"
-_IDS_TRIED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,9 @@ class FileMarker:
         content = read_content(source, "the file", VERIFY_LIMITS)
         picture, carried = _picture(content)
         self._require_unmarked(picture[..., :3])
-        mark_id = self._new_id()
+        # A name as unique as a decision's id, though nobody decided anything.
+        name = new_decision_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+        mark_id = free_mark_id(self._stack, self._registry, name)
         height, width = picture.shape[:2]
         label = Label(
             source_type=self._source_type,
@@ -144,6 +146,7 @@ class FileMarker:
             provider=self._provider,
             signed=self._signer is not None,
         )
+        label = self._stack.with_integrity(label)
         marked = np.asarray(self._stack.embed(picture, mark_id), np.uint8)
         form = FORMATS[target.suffix.lower().lstrip(".")]
         image = _as_image(marked, carried)
@@ -163,15 +166,6 @@ class FileMarker:
         payload = self._stack.read(np.ascontiguousarray(pixels), search=False).payload
         if payload is not None:
             raise MarkError(f"it carries the mark {payload.mark_id} already: mark the picture as it was before")
-
-    def _new_id(self) -> str:
-        """An id that the registry does not have: of 40 bits, two of a million pictures may well share one."""
-        name = new_decision_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
-        for attempt in range(_IDS_TRIED):
-            mark_id = self._stack.mark_id(name, attempt)
-            if self._registry is None or not self._registry.path.exists() or self._registry.by_id(mark_id) is None:
-                return mark_id
-        raise MarkError("no free mark id was found: is the registry nearly full?")
 
     def _sign(self, label: Label, content: bytes) -> Sign | None:
         if self._signer is None:

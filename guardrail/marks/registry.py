@@ -29,7 +29,7 @@ __all__ = ["Entry", "Registry", "pdq_of"]
 
 _ID = re.compile(r"[0-9a-f]{1,32}")
 _SHA256 = re.compile(r"(?:[0-9a-f]{64})?")
-_COLUMNS = "mark_id, key, tag, pdq, sha256, pixels_sha256, model, policy, created"
+_COLUMNS = "mark_id, key, tag, pdq, sha256, pixels_sha256, model, policy, created, decision"
 _TIMEOUT_S = 10.0
 # Rows read or asked for by number at a time: of the former each a kilobyte at most, of the latter SQLite takes 999.
 _AT_ONCE = 500
@@ -49,6 +49,8 @@ class Entry:
         pixels_sha256: of the pixels before marking, as in the decision; empty where not known.
         model: the generator, and `policy` the rules, by name.
         created: RFC 3339 with an offset.
+        decision: the id of the decision that it was released by, which leads to the record; empty where nobody judged
+            it (a file that the operator marked).
 
     Raises:
         ValueError: a field is not of this form.
@@ -63,6 +65,7 @@ class Entry:
     model: str
     policy: str
     created: str
+    decision: str = ""
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.mark_id):
@@ -94,6 +97,7 @@ class Registry:
         self.path = Path(path)
         self._file = RegistryFile(self.path, timeout_s)
         self._near: NearIndex | None = None
+        self._near_of = 0
 
     def add(self, entry: Entry) -> None:
         """Write an entry down.
@@ -110,7 +114,7 @@ class Registry:
             for row in rows:
                 try:
                     connection.execute(
-                        f"INSERT INTO entries ({_COLUMNS}, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                        f"INSERT INTO entries ({_COLUMNS}, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                         row,
                     )
                 except sqlite3.IntegrityError:
@@ -158,8 +162,8 @@ class Registry:
         if queries.dtype != np.uint8 or queries.size == 0 or queries.size % BYTES:
             raise ValueError(f"a PDQ hash has {BYTES} bytes")
         with self._file.reading() as connection:
-            if self._near is None:
-                self._near = NearIndex()
+            if self._near is None or self._near_of != self._file.opened:
+                self._near, self._near_of = NearIndex(), self._file.opened
             near = self._near.nearest(connection, queries.reshape(-1, BYTES), distance)[: max(0, limit)]
             apart = dict(near)
             entries: dict[int, Entry] = {}

@@ -21,8 +21,8 @@ from guardrail.errors import RegistryError
 __all__ = ["FORMAT", "RegistryFile"]
 
 _APPLICATION_ID = 0x67726D72  # "grmr", at offset 68 of the file
-FORMAT = 1
-"""Version of the tables, in the file's header."""
+FORMAT = 2
+"""Version of the tables, in the file's header. 1 had no column for the decision; no release wrote it."""
 
 # AUTOINCREMENT: a number is never given twice, so that "what came after number n" is asked for by number.
 _SCHEMA = f"""
@@ -31,7 +31,7 @@ CREATE TABLE entries (
   mark_id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, tag INTEGER NOT NULL,
   pdq BLOB CHECK (pdq IS NULL OR length(pdq) = 32),
   sha256 TEXT NOT NULL, pixels_sha256 TEXT NOT NULL, model TEXT NOT NULL, policy TEXT NOT NULL,
-  created TEXT NOT NULL, created_us INTEGER NOT NULL
+  created TEXT NOT NULL, decision TEXT NOT NULL, created_us INTEGER NOT NULL
 );
 CREATE INDEX entries_sha256 ON entries (sha256) WHERE sha256 <> '';
 CREATE INDEX entries_created ON entries (created_us);
@@ -52,11 +52,15 @@ class RegistryFile:
 
     Args:
         timeout_s: how long to wait for other writers.
+
+    Attributes:
+        opened: how often it was opened. After another opening it may be another file, a copy that was put back.
     """
 
     def __init__(self, path: Path, timeout_s: float) -> None:
         self.path = path
         self.timeout_s = timeout_s
+        self.opened = 0
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._lock = threading.RLock()
@@ -137,6 +141,7 @@ class RegistryFile:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _make(self.path)
         self._identity = _inode(self.path)
+        self.opened += 1
         self._connection = _connect(self.path, self.timeout_s)
         _require_ours(self._connection, self.path)
         return self._connection

@@ -36,13 +36,15 @@ _EMPTY = _Part.of(np.zeros(0, np.int64), np.zeros((0, BYTES), np.uint8))
 class NearIndex:
     """All hashes, as one index of most of them and a small one of those that came last; some 110 bytes an entry.
 
-    The large one is built anew for every `SMALL` entries that came, and when something was forgotten. Thread-safe.
+    The large one is built anew for every `SMALL` entries that came, when something was forgotten, and when the last
+    entry is not in the file any more: another state was restored into it. Thread-safe.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._forgotten = -1
         self._last = 0
+        self._last_id = ""
         self._large = self._small = _EMPTY
 
     def nearest(
@@ -65,8 +67,8 @@ class NearIndex:
 
     def _catch_up(self, connection: sqlite3.Connection) -> None:
         (forgotten,) = connection.execute("SELECT times FROM forgotten").fetchone()
-        if forgotten != self._forgotten:
-            self._forgotten, self._last = forgotten, 0
+        if forgotten != self._forgotten or _id_of(connection, self._last) != self._last_id:
+            self._forgotten, self._last, self._last_id = forgotten, 0, ""
             self._large = self._small = _EMPTY
         rows = connection.execute(
             "SELECT number, pdq FROM entries WHERE number > ? AND pdq IS NOT NULL ORDER BY number", (self._last,)
@@ -76,6 +78,13 @@ class NearIndex:
         numbers = np.array([number for number, _ in rows], np.int64)
         hashes = np.frombuffer(b"".join(pdq for _, pdq in rows), np.uint8).reshape(-1, BYTES)
         self._last = int(numbers[-1])
+        self._last_id = _id_of(connection, self._last)
         self._small = self._small.and_(_Part.of(numbers, hashes))
         if len(self._small.numbers) > SMALL:
             self._large, self._small = self._large.and_(self._small), _EMPTY
+
+
+def _id_of(connection: sqlite3.Connection, number: int) -> str:
+    """The mark id of an entry; empty where there is none."""
+    found = connection.execute("SELECT mark_id FROM entries WHERE number = ?", (number,)).fetchone()
+    return str(found[0]) if found else ""

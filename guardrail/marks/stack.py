@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from guardrail.errors import MarkError
 from guardrail.keys import Keyring
 from guardrail.marks.base import eight_bits
-from guardrail.marks.payload import ID_DIGITS, PAYLOAD_VERSION, Payload
+from guardrail.marks.label import Label
+from guardrail.marks.metadata.aigc import integrity_of
+from guardrail.marks.payload import ID_DIGITS, PAYLOAD_VERSION, Payload, shape_of
 from guardrail.marks.tag import Binding, Tagger, binding
 from guardrail.marks.tileline.layout import VERSION
 
@@ -25,9 +27,7 @@ __all__ = ["MarkStack", "Reading"]
 
 RETRY_DB = 2.0
 _Restore = Callable[[NDArray[np.generic]], NDArray[np.generic]]
-# How far the lattice may be from where it was put for the picture to count as whole: what a resize rounds, and half a
-# degree. A crop to 97 % of both sides shows as 1.03.
-_WHOLE_SCALE, _WHOLE_DEGREES = 0.015, 1.0
+_SHIFT = 0.03  # tiles; what a resize moves the corner by. A crop of 1 % of the short side moves it by 0.04.
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,12 @@ class MarkStack:
         said = f"{decision_id}/{attempt}" if attempt else decision_id
         return self._keyed("marks/ids", said)[:ID_DIGITS]
 
-    def integrity(self, said: str) -> str:
-        """A keyed value (HMAC-SHA256, 64 hex digits) over what a file says of itself, for the AIGC field."""
-        return self._keyed("marks/integrity", said)
+    def with_integrity(self, label: Label) -> Label:
+        """The label with a keyed value over its AIGC field (see `integrity_of`), where it has one."""
+        field = label.aigc()
+        if not field:
+            return label
+        return replace(label, integrity=integrity_of(field, self._keyring.derive("marks/integrity")))
 
     def _keyed(self, purpose: str, said: str) -> str:
         return hmac.new(self._keyring.derive(purpose), said.encode(), hashlib.sha256).hexdigest()
@@ -135,7 +138,8 @@ class MarkStack:
         if mark.grade(height, width) == "none":
             raise MarkError(f"an image of {width}×{height} pixels is too small for the watermark")
         colours, restore = _colours(pixels)
-        payload = Payload(mark_id, self.tag(colours) if tag is None else tag).to_int()
+        said = Payload(mark_id, self.tag(colours) if tag is None else tag, shape_of(height, width))
+        payload = said.to_int()
         layout = self._layout(mark_id)
         for boost in (0.0, RETRY_DB):
             marked: NDArray[np.generic] = mark.embed(colours, payload, boost_db=boost, layout=layout)
@@ -179,8 +183,9 @@ class MarkStack:
         payload = Payload.from_int(found.payload)
         if payload.version != PAYLOAD_VERSION:
             return Reading(key, found)
+        whole = _is_whole(pixels, payload, found.geometry)
         agreement = self._tagger(key).agreement(payload.tag, _upright(pixels, found.geometry))
-        return Reading(key, found, payload, agreement, binding(agreement, whole=_is_whole(found.geometry)))
+        return Reading(key, found, payload, agreement, binding(agreement, whole=whole))
 
 
 def _colours(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], _Restore]:
@@ -216,9 +221,16 @@ def _grey(rgb: NDArray[np.generic]) -> NDArray[np.generic]:
     return rounded[..., None].astype(rgb.dtype)
 
 
-def _is_whole(geometry: Geometry) -> bool:
-    turned = abs((geometry.degrees + 45) % 90 - 45)
-    return abs(geometry.scale - 1) <= _WHOLE_SCALE and turned <= _WHOLE_DEGREES
+def _is_whole(pixels: NDArray[np.uint8], payload: Payload, geometry: Geometry) -> bool:
+    """Whether the picture is as it was marked: upright, the tiles where they were put, and of the same shape.
+
+    Turned and mirrored pictures are not said to be whole: where their corner was would have to be known.
+    """
+    if geometry.shift is None or geometry.flip or geometry.degrees != 0.0:
+        return False
+    if any(abs(s - round(s)) > _SHIFT for s in geometry.shift):
+        return False
+    return payload.shape == shape_of(*pixels.shape[:2])
 
 
 def _upright(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:

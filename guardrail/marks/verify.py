@@ -12,7 +12,8 @@ from guardrail.keys import Keyring
 from guardrail.marks.files import label_of, read_file_label
 from guardrail.marks.foreign import foreign_layers
 from guardrail.marks.layers import Layer
-from guardrail.marks.stack import MarkStack
+from guardrail.marks.stack import MarkStack, Reading
+from guardrail.marks.tileline import calibration
 from guardrail.marks.verify_layers import (
     INVALID,
     NOT_LOOKED_AT,
@@ -36,6 +37,9 @@ VERIFY_LIMITS = Limits(pixels=8192 * 8192, file_bytes=256_000_000)
 
 # Pixels; below, there is nothing to look for a watermark in.
 _SMALLEST_SIDE = 2
+# Views (frames and renderings of transparency) in which a watermark is searched for, beside where it was put.
+_SEARCHED = 8
+_ORDER = {"payload": 2, "marked": 1, "none": 0}
 # Verdicts by which a layer says that a model made the picture. A mark that was copied, credentials that do not hold and
 # mere likeness to a registered picture are findings, and no such evidence.
 _EVIDENCE = ("found", "marked, payload unreadable", "claimed")
@@ -46,6 +50,10 @@ _FINDINGS = {
     SIMILAR: "The registry has a picture that looks like this one.",
     "suspected": "A platform suspects that a model made it, says the AIGC field.",
 }
+_NOT_CHECKABLE = (
+    "The picture was cut, turned or changed since it was marked, or the watermark was copied onto it: the mark cannot "
+    "say which."
+)
 _NO_KEY = "no key is here: a watermark of ours can be read with the key only that it was made with"
 
 
@@ -69,6 +77,8 @@ class Verification:
     def summary(self) -> str:
         verdicts = {layer.verdict for layer in self.layers}
         findings = [text for verdict, text in _FINDINGS.items() if verdict in verdicts]
+        if any(layer.says.get("binding") == "not checkable" for layer in self.layers):
+            findings.append(_NOT_CHECKABLE)
         if self.ai_generated:
             # Each layer once, whatever the number of generators that it names.
             names = dict.fromkeys(layer.name for layer in self.layers if layer.verdict in _EVIDENCE)
@@ -166,15 +176,22 @@ def _watermark(stack: MarkStack, image: ImageInput, *, search: bool = True) -> L
     views = [pixels for _, pixels in image.views() if min(pixels.shape[:2]) >= _SMALLEST_SIDE]
     if not views:
         return Layer("watermark", "not applicable")
-    reading = max(
-        (stack.read(pixels, search=search) for pixels in views),
-        key=lambda r: ({"payload": 2, "marked": 1, "none": 0}[r.found.verdict], r.found.statistic),
-    )
+    # The fast path over everything first. The search costs forty times that: it is for the first views only, or a small
+    # animated file would keep a reader busy for minutes.
+    readings: list[Reading] = []
+    looks = [(pixels, False) for pixels in views] + ([(pixels, True) for pixels in views[:_SEARCHED]] if search else [])
+    for pixels, searching in looks:
+        readings.append(stack.read(pixels, search=searching))
+        if readings[-1].found.verdict == "payload":
+            break
+    reading = max(readings, key=lambda r: (_ORDER[r.found.verdict], r.found.statistic))
     found = reading.found
-    # Each key and each view was another chance to be wrong (union bound).
-    rate = min(1.0, float(found.false_positive_rate) * len(views) * stack.keys)
+    # Each key and each look was another chance to be wrong (union bound): of the looks that were planned, not only of
+    # those that were made.
+    rate = min(1.0, float(found.false_positive_rate) * len(looks) * stack.keys)
     statistic = float(found.statistic)
-    if found.verdict == "none":
+    limit = calibration.PAYLOAD_RATE if found.verdict == "payload" else calibration.MARKED_RATE
+    if found.verdict == "none" or rate > limit:
         return Layer("watermark", "nothing found", {}, statistic, rate)
     if reading.payload is None:
         # Not readable, or another version, written by somebody else with this key: there, but no id of ours.

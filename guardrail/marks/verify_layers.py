@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,26 @@ _AI_SOURCES = frozenset(
 )
 # GB 45438-2025: "1" generated, "2" possibly, "3" suspected by a platform.
 _AIGC_VERDICTS = {"1": "found", "2": "suspected", "3": "suspected"}
-# What a file says besides may be a prompt, a name or a caption: it is read by nobody here, and not given out.
-_CONTENT = frozenset(
-    ("Iptc4xmpExt:AIPromptInformation", "Iptc4xmpExt:AIPromptWriterName", "exif:ImageDescription", "exif:UserComment")
+# What is given out. Everything else in a file may be a prompt, a caption or the name of somebody who is shown.
+_GIVEN = frozenset(
+    (
+        "Iptc4xmpExt:DigitalSourceType",
+        "Iptc4xmpExt:AISystemUsed",
+        "Iptc4xmpExt:AISystemVersionUsed",
+        "Iptc4xmpExt:DigImageGUID",
+        "xmp:CreatorTool",
+        "xmp:CreateDate",
+    )
 )
-_KEYWORDS = frozenset(("Software", "Creation Time", "Source", "Comment"))
+_OURS = "guardrail:"
+# Names of devices and programs, and times: only where the value looks like one. ComfyUI writes its graph, prompts and
+# all, into Make and Model of WebP files.
+_GIVEN_IF_NAME = frozenset(
+    ("exif:Make", "exif:Model", "exif:Software", "exif:ModifyDate", "exif:DateTimeOriginal", "exif:CreateDate")
+)
+_LONGEST_NAME = 64  # characters
+_DECISION = re.compile(r"decision \S{1,64}")
+_OUR_SOURCE = re.compile(r"AI-generated \(\w{1,64}\)")
 # PDQ's makers take this for the same picture, changed a little.
 _SAME = 31
 
@@ -52,7 +68,7 @@ def file_layers(said: Mapping[str, str]) -> list[Layer]:
         kind, _, rest = name.partition(":")
         parts[kind if kind in parts else ""][rest if kind in parts else name] = value
     says_ai = said.get("Iptc4xmpExt:DigitalSourceType", "") in _AI_SOURCES
-    other = {name: value for name, value in parts[""].items() if name not in _CONTENT}
+    other = {name: value for name, value in parts[""].items() if _given(name, value)}
     layers = [Layer("metadata", "found" if says_ai else "nothing found", other)]
     if text := {name: value for name, value in parts["png"].items() if _tells(name, value)}:
         found = text.get("Source", "").startswith("AI-generated")
@@ -62,9 +78,25 @@ def file_layers(said: Mapping[str, str]) -> list[Layer]:
     return layers
 
 
+def _given(name: str, value: str) -> bool:
+    if name in _GIVEN_IF_NAME:
+        return _is_name(value)
+    return name in _GIVEN or name.startswith(_OURS)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text can be a name or a time: one short line, and no piece of JSON."""
+    return len(text) <= _LONGEST_NAME and text.isprintable() and "{" not in text
+
+
 def _tells(keyword: str, text: str) -> bool:
     """Whether a PNG keyword says where the picture comes from, and holds nothing else."""
-    return keyword in _KEYWORDS and (keyword != "Comment" or text.startswith("decision "))
+    if keyword == "Comment":
+        return _DECISION.fullmatch(text) is not None
+    if keyword == "Source":
+        # Others write prompts here.
+        return _OUR_SOURCE.fullmatch(text) is not None
+    return keyword in ("Software", "Creation Time") and _is_name(text)
 
 
 def credentials_layer(content: bytes, anchors: bytes | None, limits: Limits) -> Layer:

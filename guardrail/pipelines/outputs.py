@@ -32,6 +32,7 @@ from guardrail.pipelines.pixels import (
     frames_of_array,
     frames_of_pil,
     require_finite,
+    scaled_for,
     write,
 )
 
@@ -165,8 +166,7 @@ class Result:
             return
         places, axis = by_frame(self._own(index))
         for place, frame in zip(places, frames, strict=True):
-            pixels = frame.astype(np.float32) / 255 if frame.dtype == np.uint8 else frame
-            write(place, np.moveaxis(pixels, -1, axis))
+            write(place, np.moveaxis(scaled_for(place, frame), -1, axis))
 
     def put_native(self, index: int, other: Any) -> None:
         """Replace one output by another of the same native form (``None`` only in lists of PIL images).

@@ -21,6 +21,7 @@ __all__ = [
     "frames_of_array",
     "frames_of_pil",
     "require_finite",
+    "scaled_for",
     "write",
 ]
 
@@ -131,6 +132,14 @@ def _channel_axis(shape: Sequence[int]) -> int:
         if shape[axis] in channels:
             return axis
     raise UnsupportedInput(f"a tensor of shape {'×'.join(map(str, shape))} is no video")
+
+
+def scaled_for(place: Any, frame: NDArray[Any]) -> NDArray[Any]:
+    """A frame, uint8 or floats in 0..1, with the values that the array or tensor it goes into holds."""
+    floating = place.dtype.is_floating_point if is_tensor(place) else np.issubdtype(place.dtype, np.floating)
+    if frame.dtype == np.uint8:
+        return frame.astype(np.float32) / 255 if floating else frame
+    return frame if floating else np.rint(np.clip(frame.astype(np.float32), 0, 1) * 255).astype(np.uint8)
 
 
 def write(place: Any, pixels: Any) -> None:

@@ -234,6 +234,7 @@ def test_a_picture_that_lies_in_two_folders_counts_once_and_a_tiny_one_not_at_al
         sources((), packaged=False, drawn=0)
 
 
+@pytest.mark.nightly
 def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     done = running(capsys, "bench", "marks")("--quick", "--drawn", "1", "--conditions", "none", "--out", out)

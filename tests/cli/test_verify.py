@@ -164,3 +164,66 @@ def test_brackets_in_a_file_name_are_no_colours(run: Run, tmp_path: Path) -> Non
     odd = tmp_path / "[red]x.png"
     Image.fromarray(drawing(64, 64)).save(odd)
     assert "[red]x.png" in run(odd).out
+
+
+STEERING = "\x1b]0;title\x07\x1b[31m\x9b2J\u202e\x7f"
+
+
+@pytest.fixture
+def steering(tmp_path: Path) -> Path:
+    """A file whose name and values would steer a terminal."""
+    from PIL.PngImagePlugin import PngInfo
+
+    xmp = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="tool&#x9b;2J&#x202e;&#x7f;[red]"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    info, exif = PngInfo(), Image.Exif()
+    info.add_itxt("XML:com.adobe.xmp", xmp)
+    info.add_itxt("Software", f"png {STEERING}")
+    exif[0x0131] = f"exif {STEERING}"
+    path = tmp_path / f"a{STEERING}\n[red].png"
+    Image.fromarray(drawing(64, 64)).save(path, pnginfo=info, exif=exif)
+    return path
+
+
+def steers(text: str) -> set[str]:
+    return {c for c in text if not c.isprintable() and c != "\n"}
+
+
+def test_nothing_from_a_file_steers_the_terminal(run: Run, steering: Path) -> None:
+    table = run(steering)
+    assert table.code == 0
+    assert steers(table.out) == set()
+    assert r"a\u001b]0;title\u0007\u001b[31m\u009b2J\u202e\u007f\n[red].png: No mark" in table.out
+    assert "xmp:CreatorTool: tool 2J [red]" in table.out
+    (steering.parent / f"b{STEERING}.png").write_bytes(b"no picture")
+    refused = run(steering.parent, steering.parent / f"no{STEERING}")
+    assert refused.code == 2
+    assert steers(refused.out + refused.err) == set()
+    assert r"no\u001b" in refused.out
+
+
+@pytest.mark.parametrize("option", ["--json", "--jsonl"])
+def test_json_escapes_what_steers_and_loses_nothing(run: Run, steering: Path, option: str) -> None:
+    said = run(steering, option)
+    assert steers(said.out) == set()
+    read = json.loads(said.out)
+    (row,) = read if option == "--json" else [read]
+    assert row["file"] == str(steering)
+    (metadata,) = (layer for layer in row["layers"] if layer["name"] == "metadata")
+    assert metadata["says"]["xmp:CreatorTool"] == "tool\x9b2J\u202e\x7f[red]"
+
+
+def test_file_names_of_no_text_are_printed(run: Run, tmp_path: Path) -> None:
+    """Names are bytes on Linux: what is not UTF-8 cannot be encoded again."""
+    path = tmp_path / "a\udcff.png"
+    try:
+        Image.fromarray(drawing(64, 64)).save(path)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system takes text only")
+    for option in ((), ("--json",), ("--jsonl",)):
+        said = run(path, *option)
+        assert said.code == 0
+        assert r"a\udcff.png" in said.out

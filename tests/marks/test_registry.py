@@ -27,6 +27,7 @@ from tests.marks.conftest import drawing
 
 PDQ = bytes(range(32))
 CREATED = "2026-11-28T09:00:00Z"
+DECISION = "019a0000-0000-7000-8000-000000000001"
 
 
 def entry(number: int = 1, **changes: Any) -> Entry:
@@ -50,9 +51,10 @@ def differing(pdq: bytes, bits: int) -> bytes:
 
 
 def test_an_entry_is_found_by_its_id_its_bytes_and_its_likeness(registry: Registry) -> None:
-    first, second = entry(1), entry(0xABC, pdq=None, sha256="", tag=(1 << 63) - 1, model="Größe 大")
+    first, second = entry(1), entry(0xABC, pdq=None, sha256="", tag=(1 << 63) - 1, model="Größe 大", decision=DECISION)
     registry.add(first)
     registry.add(second)
+    assert (first.decision, registry.by_id(second.mark_id)) == ("", second)
     assert registry.by_id(first.mark_id) == first
     assert registry.by_id(second.mark_id.upper()) == second
     assert registry.by_sha256(first.sha256.upper()) == first
@@ -242,6 +244,17 @@ def test_a_writer_that_does_not_end_is_an_error(registry: Registry) -> None:
 
 # ---- a file that is not as it was
 
+FORMAT_1 = """
+CREATE TABLE entries (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, mark_id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, tag INTEGER NOT NULL,
+  pdq BLOB, sha256 TEXT NOT NULL, pixels_sha256 TEXT NOT NULL, model TEXT NOT NULL, policy TEXT NOT NULL,
+  created TEXT NOT NULL, created_us INTEGER NOT NULL
+);
+CREATE TABLE forgotten (times INTEGER NOT NULL);
+INSERT INTO forgotten VALUES (0);
+PRAGMA application_id = 0x67726d72;
+PRAGMA user_version = 1;
+"""
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "text": (lambda p: p.write_text("no database, but long enough to be looked at as one" * 20), "is no registry"),
     "nothing": (lambda p: p.write_bytes(b""), "is no registry of marks"),
@@ -252,6 +265,10 @@ SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
             sqlite3.connect(p).executescript(f"PRAGMA user_version = {FORMAT + 1}"),
         ),
         f"of format {FORMAT + 1}, this guardrail reads format {FORMAT}",
+    ),
+    "the format without decisions": (
+        lambda p: sqlite3.connect(p).executescript(FORMAT_1),
+        "of format 1, this guardrail",
     ),
     "a folder": (lambda p: p.mkdir(), "cannot be"),
 }
@@ -309,6 +326,36 @@ def test_a_file_that_is_put_back_is_read_anew(registry: Registry, tmp_path: Path
     assert registry.by_id(entry(2).mark_id) is not None
 
 
+def test_likeness_is_searched_in_the_file_that_was_put_back(registry: Registry, tmp_path: Path) -> None:
+    """A copy of another state takes its place, with other entries under the same numbers, or with fewer."""
+    far = differing(PDQ, 100)
+    registry.add_all([entry(n, pdq=PDQ) for n in range(3)])
+    assert len(registry.nearest(PDQ)) == 3
+    for name, hashes, found in (("other", [far, far, far], []), ("fewer", [far, PDQ], [1])):
+        copy = Registry(tmp_path / name)
+        copy.add_all([entry(n, pdq=pdq) for n, pdq in enumerate(hashes)])
+        copy.close()
+        copy.path.replace(registry.path)
+        for path in registry.path.parent.glob("*-*"):
+            path.unlink()
+        assert [int(e.mark_id, 16) for e, _ in registry.nearest(PDQ)] == found
+
+
+def test_likeness_is_searched_in_a_state_that_was_restored_into_the_file(registry: Registry, tmp_path: Path) -> None:
+    """SQLite's own `.restore` writes into the same file: a running process keeps its connection."""
+    registry.add_all([entry(1), entry(2, pdq=differing(PDQ, 100))])
+    with sqlite3.connect(registry.path) as now, sqlite3.connect(tmp_path / "copy") as copy:
+        now.backup(copy)
+    registry.add_all([entry(3), entry(4)])
+    assert len(registry.nearest(PDQ)) == 3
+    opened = registry._file.opened
+    with sqlite3.connect(tmp_path / "copy") as copy, sqlite3.connect(registry.path) as now:
+        copy.backup(now)
+    registry.add_all([entry(5, pdq=differing(PDQ, 90)), entry(6), entry(7)])
+    assert [int(e.mark_id, 16) for e, _ in registry.nearest(PDQ)] == [1, 6, 7]
+    assert registry._file.opened == opened
+
+
 def test_looking_into_no_file_makes_none(registry: Registry) -> None:
     for use in (lambda: registry.by_id("1"), lambda: list(registry.export()), lambda: len(registry)):
         with pytest.raises(RegistryError, match="there is no registry"):
@@ -356,8 +403,9 @@ def test_what_is_forgotten_is_gone_from_the_search_and_from_the_file(registry: R
 
 def test_the_export_is_one_line_of_json_an_entry(registry: Registry) -> None:
     registry.add_all([entry(n) for n in range(1203)])
-    registry.add(entry(5000, pdq=None, model="ä"))
+    registry.add(entry(5000, pdq=None, model="ä", decision=DECISION))
     lines = [json.loads(line) for line in registry.export()]
     assert [int(line["mark_id"], 16) for line in lines] == [*range(1203), 5000]
     assert lines[0]["pdq"] == PDQ.hex()
-    assert lines[-1] == entry(5000, pdq=None, model="ä").to_json()
+    assert lines[-1] == entry(5000, pdq=None, model="ä", decision=DECISION).to_json()
+    assert (lines[0]["decision"], lines[-1]["decision"]) == ("", DECISION)

@@ -256,6 +256,19 @@ def test_a_mark_is_genuine_however_it_is_turned(stack: MarkStack, marked_pixels:
     assert stack.read(both).binding == "genuine"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_cut_off_or_put_around_the_long_side_does_not_make_a_mark_a_copied_one(
+    seed: int, stack: MarkStack
+) -> None:
+    """The tiles follow the short side: what happens along the long one does not change their scale."""
+    marked = stack.embed(drawing(288, 512, seed), MARK_ID).astype(np.uint8)
+    bars = np.pad(marked, ((0, 0), (80, 80), (0, 0)))
+    for cut in (marked[:, 112:400], marked[:, :256], marked[:, 256:], marked[:, :432], marked[:, 64:448], bars):
+        reading = stack.read(np.ascontiguousarray(cut))
+        assert reading.payload is not None
+        assert reading.binding != "copied"
+
+
 def test_a_mark_that_was_lifted_onto_another_picture_is_called_copied(stack: MarkStack, drawn: np.ndarray) -> None:
     residual = stack.embed(drawn, MARK_ID).astype(int) - drawn
     called = []

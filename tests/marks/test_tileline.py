@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from guardrail.errors import MarkError
 from guardrail.marks.tileline import Detection, TileLine, calibration, code, detect, frontend, layout, sync
+from tests.budget import examples
 
 KEY = bytes(range(32))
 PAYLOAD = 0x0123_4567_89AB_CDEF
@@ -204,7 +205,9 @@ def test_small_pictures_are_read_back(
         assert psnr(small, out) > 36
 
 
-@pytest.mark.parametrize("size", [(256, 256), (257, 391), (300, 2400), (1024, 768), (1999, 1333)])
+@pytest.mark.parametrize(
+    "size", [(256, 256), (257, 391), (300, 2400), (1024, 768), pytest.param((1999, 1333), marks=pytest.mark.nightly)]
+)
 def test_sizes_and_aspects(mark: TileLine, size: tuple[int, int]) -> None:
     out = mark.embed(scene(*size), PAYLOAD)
     assert out.shape == (*size, 3)
@@ -272,7 +275,7 @@ def test_geometry_is_reported(mark: TileLine, marked: dict[str, np.ndarray]) -> 
 
 def test_wrong_key_reads_nothing(marked: dict[str, np.ndarray]) -> None:
     for n, image in enumerate(marked.values()):
-        for other in range(20):
+        for other in range(examples(20)):
             found = TileLine(bytes([n, other]) * 16).detect(image, search=other == 0)
             assert found.verdict == "none"
             assert found.payload is None
@@ -499,7 +502,14 @@ def test_import_of_guardrail_does_not_load_it() -> None:
 
 
 @pytest.mark.skipif(not KODAK.is_dir(), reason="the Kodak images are not in ../shared/data/images/kodak")
-@pytest.mark.parametrize("attack", ["JPEG 30", "0.5× + JPEG 50", "crop 25 %", "crop + 0.7× + JPEG 60", "grey"])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "JPEG 30",
+        *(pytest.param(a, marks=pytest.mark.nightly) for a in ("0.5× + JPEG 50", "crop 25 %", "crop + 0.7× + JPEG 60")),
+        "grey",
+    ],
+)
 def test_kodak(attack: str) -> None:
     for n, path in enumerate(sorted(KODAK.glob("*.png"))):
         image = Image.open(path).convert("RGB")

@@ -185,7 +185,7 @@ def test_a_key_more_is_a_chance_more_to_be_wrong(stack: MarkStack) -> None:
 
 
 def test_a_mark_of_another_version_is_no_id_of_ours(ring: Keyring, drawn: np.ndarray) -> None:
-    foreign = TileLine(ring.derive(f"marks/tileline/{VERSION}")).embed(drawn, (PAYLOAD_VERSION + 1) << 60 | 0xABC)
+    foreign = TileLine(ring.derive(f"marks/tileline/{VERSION}")).embed(drawn, (1 - PAYLOAD_VERSION) << 63 | 0xABC)
     said = verify_image(foreign, ring, search=False)
     assert said.layers[0].verdict == "marked, payload unreadable"
     assert (said.ai_generated, said.mark_id) == (True, "")

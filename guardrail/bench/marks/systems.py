@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from guardrail.errors import MarkError
 from guardrail.keys import Keyring
-from guardrail.marks.payload import Payload
+from guardrail.marks.payload import Payload, shape_of
 from guardrail.marks.stack import MarkStack
 from guardrail.marks.tileline import TileLine
 
@@ -90,7 +90,7 @@ class _Stacked:
 
     def mark(self, pixels: Pixels, what: object) -> tuple[Pixels, int]:
         mark_id = self._stack.mark_id(repr(what))
-        payload = Payload(mark_id, self._stack.tag(pixels)).to_int()
+        payload = Payload(mark_id, self._stack.tag(pixels), shape_of(*pixels.shape[:2])).to_int()
         try:
             return np.asarray(self._stack.embed(pixels, mark_id), np.uint8), payload
         except MarkError:

@@ -19,12 +19,14 @@ __all__ = ["Claim", "read_claims"]
 _LONGEST_NAME = 64  # characters
 _MOST_CLAIMS = 8
 _VERSION = r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,40}"
+_LONGEST_NAMING = 256  # characters of a field that names a program; what is longer is looked at no further
 _AI_SOURCES = (
     "trainedAlgorithmicMedia",
     "compositeWithTrainedAlgorithmicMedia",
     "algorithmicMedia",
     "compositeSynthetic",
 )
+_AI_ADDRESS = re.compile(rf"{re.escape(SOURCE_TYPES.removeprefix('http://'))}(?:{'|'.join(_AI_SOURCES)})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Claim:
     field: str
 
 
-# Names of services and programs as they stand in Software, CreatorTool, Credit and manifests, longest first.
+# Names of services and programs as they stand in Software, CreatorTool and Credit; the first that is there counts.
 _NAMES: tuple[tuple[str, str], ...] = (
     ("adobe firefly", "Adobe Firefly"),
     ("made with google ai", "Google AI (Imagen, Gemini)"),
@@ -73,7 +75,14 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("ideogram", "Ideogram"),
     ("recraft", "Recraft"),
 )
-# Fields whose whole purpose is to name the program.
+# As words of their own: "Ideogramm Verlag" is a publisher. A version may follow at once.
+_PATTERNS = tuple(
+    (re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W\d_])", re.IGNORECASE), name) for word, name in _NAMES
+)
+# Names of companies: a credit of theirs is under photographs as well.
+_COMPANIES = frozenset(("openai", "black forest labs"))
+# Fields whose whole purpose is to name the program. Captions, keywords and manifests are not searched for names: they
+# also tell of people who work for one.
 _NAMING = MappingProxyType(
     {
         "png:Software": "PNG text Software",
@@ -82,10 +91,10 @@ _NAMING = MappingProxyType(
         "exif:Make": "EXIF Make",
         "xmp:xmp:CreatorTool": "XMP CreatorTool",
         "xmp:tiff:Software": "XMP Software",
-        "xmp:photoshop:Credit": "XMP Credit",
-        "exif:MakerNote": "EXIF MakerNote",
     }
 )
+# Fields that name a program only where nothing else stands in them.
+_WHOLE = MappingProxyType({"xmp:photoshop:Credit": "XMP Credit", "exif:MakerNote": "EXIF MakerNote"})
 _SETTINGS = re.compile(r"\bSteps: \d{1,4}, Sampler: ")
 _SETTINGS_VERSION = re.compile(rf"\bVersion: (?:(Fooocus|ComfyUI)\b ?)?({_VERSION})?")
 
@@ -111,13 +120,15 @@ def _claims(fields: Mapping[str, str]) -> Iterator[Claim]:
     yield from _novelai(fields)
     yield from _midjourney(fields)
     for key, where in _NAMING.items():
-        if name := _known(fields.get(key, "")):
-            yield Claim(name, _after(fields[key]), where)
+        if known := _known(fields.get(key, "")):
+            yield Claim(*known, where)
+    for key, where in _WHOLE.items():
+        text = fields.get(key, "")[:_LONGEST_NAMING].strip(" \0").lower()
+        if text not in _COMPANIES and (name := dict(_NAMES).get(text)):
+            yield Claim(name, "", where)
     yield from _standards(fields)
     for key, where in (("iptc", "IPTC"), ("c2pa", "C2PA manifest, not validated")):
-        if name := _known(fields.get(key, "")):
-            yield Claim(name, "", where)
-        elif any(f"digitalsourcetype/{word}" in fields.get(key, "") for word in _AI_SOURCES):
+        if _AI_ADDRESS.search(fields.get(key, "")):
             yield Claim("not named", "", where)
 
 
@@ -157,11 +168,11 @@ def _graphs(fields: Mapping[str, str]) -> Iterator[Claim]:
         ("exif:Make", "EXIF Make"),
         ("exif:UserComment", "EXIF UserComment"),
     ):
-        text = fields.get(key, "")
-        # In WebP it writes "prompt:{…}" and "workflow:{…}" into EXIF.
-        if re.match(r"\s*(?:prompt:|workflow:)?\s*\{", text) and (
-            '"class_type"' in text or ('"nodes"' in text and '"links"' in text)
-        ):
+        text = fields.get(key, "").lstrip()
+        # In WebP it writes "prompt:{…}" and "workflow:{…}" into EXIF. One regular expression with white space twice
+        # would try every way of sharing a long run of it out (quadratic time).
+        text = text.removeprefix("prompt:").removeprefix("workflow:").lstrip()
+        if text.startswith("{") and ('"class_type"' in text or ('"nodes"' in text and '"links"' in text)):
             yield Claim("ComfyUI", "", where)
             break
     for key in ("invokeai_metadata", "sd-metadata", "invokeai_graph", "invokeai_workflow", "Dream"):
@@ -172,7 +183,7 @@ def _graphs(fields: Mapping[str, str]) -> Iterator[Claim]:
 
 def _novelai(fields: Mapping[str, str]) -> Iterator[Claim]:
     for kind, where in (("png:", "PNG text Software"), ("exif:", "EXIF Software")):
-        if fields.get(f"{kind}Software", "").startswith("NovelAI"):
+        if re.match(r"NovelAI\b", fields.get(f"{kind}Software", "")):
             # Names the model and its hash: "NovelAI Diffusion V4 4F49EC75".
             source = fields.get("png:Source", "")
             known = re.fullmatch(r"(?:NovelAI|Stable) ?Diffusion[ A-Za-z0-9.]{0,40}", source)
@@ -204,15 +215,14 @@ def _standards(fields: Mapping[str, str]) -> Iterator[Claim]:
         yield Claim("not named", "", "XMP DigitalSourceType")
 
 
-def _known(text: str) -> str:
-    low = text[: 1 << 20].lower()
-    return next((name for word, name in _NAMES if word in low), "")
-
-
-def _after(text: str) -> str:
-    """A version behind a name: ``Fooocus v2.5.5``, ``diffusers/0.36``."""
-    found = re.search(rf"[ /]v?(\d{_VERSION.removeprefix('[0-9A-Za-z]')})", text[:256])
-    return found.group(1) if found else ""
+def _known(text: str) -> tuple[str, str] | None:
+    """A known name, and the version behind it: ``Fooocus v2.5.5``, ``diffusers/0.36``."""
+    text = text[:_LONGEST_NAMING]
+    for pattern, name in _PATTERNS:
+        if found := pattern.search(text):
+            version = re.match(rf"[ /]v?(\d{_VERSION.removeprefix('[0-9A-Za-z]')})", text[found.end() :])
+            return name, version.group(1) if version else ""
+    return None
 
 
 def _value(text: str, key: str) -> str:

@@ -20,6 +20,8 @@ __all__ = ["LONGEST_TEXT", "fields_of"]
 LONGEST_TEXT = 4 << 20  # bytes of one field; ComfyUI's graphs reach a megabyte
 _MOST_TEXT = 16 << 20  # of all fields together
 _MOST_PARTS = 4096  # chunks or segments
+_MOST_PACKED = 64  # compressed chunks of a PNG file, whether or not something comes out of them
+_MOST_PACKETS = 4  # of XMP
 _LONGEST_XMP = 1 << 18  # bytes
 _MOST_DESCRIPTIONS, _MOST_PROPERTIES = 64, 512
 _NAMESPACES = {
@@ -31,6 +33,7 @@ _NAMESPACES = {
     "http://purl.org/dc/elements/1.1/": "dc",
     "http://www.tc260.org.cn/ns/AIGC/1.0/": "TC260",
 }
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}RDF"
 _DESCRIPTION = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"
 
 
@@ -51,7 +54,7 @@ def fields_of(content: bytes) -> dict[str, str]:
         # Its XMP is an item somewhere in the file; packets are made to be found by looking (XMP part 3, 1.1).
         parts = _packet(content)
     found: dict[str, str] = {}
-    size = 0
+    size = packets = 0
     for name, value in parts:
         size += len(value)
         if size > _MOST_TEXT:
@@ -60,7 +63,8 @@ def fields_of(content: bytes) -> dict[str, str]:
             for tag, text in tiff.fields_of(value).items():
                 found.setdefault(f"exif:{tag}", text)
         elif name == "xmp":
-            for key, text in _xmp(value):
+            packets += 1
+            for key, text in _xmp(value) if packets <= _MOST_PACKETS else ():
                 found.setdefault(f"xmp:{key}", text)
         else:
             found.setdefault(name, value.decode("latin-1" if name in ("c2pa", "iptc") else "utf-8", "replace"))
@@ -68,7 +72,7 @@ def fields_of(content: bytes) -> dict[str, str]:
 
 
 def _png(content: bytes) -> Iterator[tuple[str, bytes]]:
-    at = 8
+    at, packed = 8, 0
     for _ in range(_MOST_PARTS):
         if at + 8 > len(content):
             return
@@ -82,6 +86,9 @@ def _png(content: bytes) -> Iterator[tuple[str, bytes]]:
         elif kind == b"caBX":
             yield "c2pa", body[:LONGEST_TEXT]
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            packed += kind != b"tEXt"
+            if packed > _MOST_PACKED and kind != b"tEXt":
+                continue
             keyword, text = _png_text(kind, body)
             if keyword == "XML:com.adobe.xmp":
                 yield "xmp", text
@@ -159,7 +166,11 @@ def _packet(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _xmp(packet: bytes) -> Iterator[tuple[str, str]]:
-    """Properties of the namespaces above, as (prefix:name, text); texts inside a property are joined."""
+    """Properties of the namespaces above, as (prefix:name, text); texts inside a property are joined.
+
+    Only of the picture itself: descriptions inside of a property are of its parts, or of what it was made from. None is
+    read twice, however deep they are nested.
+    """
     if len(packet) > _LONGEST_XMP:
         return
     try:
@@ -170,7 +181,9 @@ def _xmp(packet: bytes) -> Iterator[tuple[str, str]]:
         root = ElementTree.fromstring(text)  # noqa: S314
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError):
         return
-    for description in islice(root.iter(_DESCRIPTION), _MOST_DESCRIPTIONS):
+    top = next(root.iter(_RDF), None)
+    descriptions = () if top is None else (child for child in top if child.tag == _DESCRIPTION)
+    for description in islice(descriptions, _MOST_DESCRIPTIONS):
         for key, value in description.attrib.items():
             if name := _prefixed(key):
                 yield name, value.strip()

@@ -57,10 +57,12 @@ def _directory(block: bytes, order: str, at: int, found: dict[str, str]) -> int:
         tag, kind, length, value = struct.unpack_from(f"{order}HHII", block, entry)
         if tag == _SUBDIRECTORY:
             below = int(value)
-        elif tag in _TAGS and kind in (_ASCII, _UNDEFINED, _BYTE) and length <= _LONGEST:
+        elif tag not in _TAGS or _TAGS[tag] in found:
+            continue  # once each: a directory may point at the same megabytes in every entry
+        elif kind in (_ASCII, _UNDEFINED, _BYTE) and length <= _LONGEST:
             start = entry + 8 if length <= 4 else int(value)
             text = _text(block[start : start + length], order, comment=_TAGS[tag] == "UserComment")
-            found.setdefault(_TAGS[tag], text)
+            found[_TAGS[tag]] = text
     return below
 
 

@@ -79,8 +79,11 @@ def parse(block: bytes) -> Exif | None:
     Values that lie outside of the block are left out. At most `LARGEST_EXIF_BYTES` are copied for each directory,
     whatever the block declares.
     """
-    while block.startswith(b"Exif\0\0"):
-        block = block[6:]
+    head, start = b"Exif\0\0", 0
+    # Cut off once: a block may hold nothing but prefixes, and each cut copies the rest.
+    while block.startswith(head, start):
+        start += len(head)
+    block = block[start:]
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None or len(block) < 8:
         return None

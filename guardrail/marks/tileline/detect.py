@@ -40,11 +40,14 @@ class Geometry(NamedTuple):
         scale: size of the mark against that in an uncropped picture; 1.41 after a crop to half the area.
         degrees: counter-clockwise rotation, in (-180, 180].
         flip: mirrored left to right before the rotation.
+        shift: how far the tiles lie from the picture's upper left corner, in tiles, where they were put there: near 0
+            in an uncut picture. None where the mark had to be searched for.
     """
 
     scale: float
     degrees: float
     flip: bool
+    shift: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -241,4 +244,5 @@ def _geometry(matrix: geometry.Matrix, peak: Peak) -> Geometry:
     if flip:
         whole = whole @ np.diag([1, -1])
     degrees = float(np.degrees(np.arctan2(whole[1, 0] - whole[0, 1], whole[0, 0] + whole[1, 1])))
-    return Geometry(float(1 / np.sqrt(np.linalg.det(whole))), degrees, flip)
+    shift = peak.shift if np.array_equal(matrix, np.eye(2)) else None
+    return Geometry(float(1 / np.sqrt(np.linalg.det(whole))), degrees, flip, shift)

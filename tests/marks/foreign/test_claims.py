@@ -165,11 +165,65 @@ def test_several_claims_are_all_given() -> None:
     assert {c.generator for c in read_claims(content)} == {"ComfyUI", "NovelAI"}
 
 
-def test_a_manifest_in_a_jpeg_names_its_generator() -> None:
-    segment = b"jumb c2pa claim_generator GPT-4o " + f"{IPTC}trainedAlgorithmicMedia".encode()
+def with_segment(marker: int, segment: bytes) -> bytes:
     plain = with_exif("JPEG", {})
-    content = plain[:2] + b"\xff\xeb" + struct.pack(">H", len(segment) + 2) + segment + plain[2:]
-    assert read_claims(content) == (Claim("GPT-4o (OpenAI)", "", "C2PA manifest, not validated"),)
+    return plain[:2] + bytes((0xFF, marker)) + struct.pack(">H", len(segment) + 2) + segment + plain[2:]
+
+
+@pytest.mark.parametrize(
+    ("marker", "head", "field"),
+    [(0xEB, b"jumb c2pa GPT-4o ", "C2PA manifest, not validated"), (0xED, b"Photoshop 3.0\0", "IPTC")],
+)
+def test_the_source_type_counts_wherever_it_stands_in_a_block(marker: int, head: bytes, field: str) -> None:
+    content = with_segment(marker, head + f"{IPTC}trainedAlgorithmicMedia\0".encode())
+    assert read_claims(content) == (Claim("not named", "", field),)
+    assert read_claims(with_segment(marker, head + f"{IPTC}digitalCapture\0".encode())) == ()
+
+
+NEWS = b"The chief executive of OpenAI, who uses ChatGPT and Midjourney, at a congress"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_segment(0xED, b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + NEWS),
+        with_segment(0xEB, b"jumb c2pa stds.iptc " + NEWS),
+        with_exif("JPEG", {0x010E: NEWS.decode(), 0x927C: NEWS}),
+        png(xmp=xmp('photoshop:Credit="Ideogramm Verlag">')),
+        png(xmp=xmp('photoshop:Credit="Jane Example for OpenAI">')),
+        png(xmp=xmp('photoshop:Credit="OpenAI">')),
+        png(xmp=xmp('xmp:CreatorTool="Recrafter 2">')),
+        png(Software="Ideogrammatic 2"),
+        png(Software="NovelAIde"),
+    ],
+    ids=["IPTC", "C2PA", "EXIF", "a publisher", "a client", "a company", "CreatorTool", "Software", "NovelAI"],
+)
+def test_names_in_captions_and_in_other_words_are_no_claims(content: bytes) -> None:
+    assert read_claims(content) == ()
+
+
+@pytest.mark.parametrize(
+    ("software", "wanted"),
+    [
+        ("Midjourney", ("Midjourney", "")),
+        ("DALL·E3", ("DALL·E (OpenAI)", "")),
+        ("Editor 9 (ComfyUI/1.2-B)", ("ComfyUI", "1.2-B")),
+        ("my_diffusers 0.36", ("diffusers", "0.36")),
+    ],
+)
+def test_names_of_programs_are_words_with_a_version_behind(software: str, wanted: tuple[str, str]) -> None:
+    (claim,) = read_claims(with_exif("JPEG", {0x0131: software.encode()}))
+    assert (claim.generator, claim.version) == wanted
+
+
+def test_fooocus_says_its_scheme_in_the_makers_note() -> None:
+    (claim,) = read_claims(with_exif("JPEG", {0x927C: b"fooocus"}))
+    assert claim == Claim("Fooocus", "", "EXIF MakerNote")
+
+
+def test_descriptions_of_the_parts_of_a_picture_are_not_about_it() -> None:
+    part = '<rdf:Description xmp:CreatorTool="ComfyUI"/>'
+    assert read_claims(png(xmp=xmp(f"><dc:relation>{part}</dc:relation>"))) == ()
 
 
 def test_names_from_a_file_are_short_single_lines() -> None:
