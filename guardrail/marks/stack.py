@@ -49,6 +49,11 @@ class Reading:
     agreement: float | None = None
     binding: Binding | None = None
 
+    @property
+    def fits(self) -> bool:
+        """Whether the mark was made for this picture, as far as can be told."""
+        return self.binding == "genuine"
+
 
 class MarkStack:
     """Marks pixels with the active key and reads marks of every key on the ring.

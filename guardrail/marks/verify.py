@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,6 @@ VERIFY_LIMITS = Limits(pixels=8192 * 8192, file_bytes=256_000_000)
 _SMALLEST_SIDE = 2
 # Views (frames and renderings of transparency) in which a watermark is searched for, beside where it was put.
 _SEARCHED = 8
-_ORDER = {"payload": 2, "marked": 1, "none": 0}
 # Verdicts by which a layer says that a model made the picture. A mark that was copied, credentials that do not hold and
 # mere likeness to a registered picture are findings, and no such evidence.
 _EVIDENCE = ("found", "marked, payload unreadable", "claimed")
@@ -178,17 +178,23 @@ def _watermark(stack: MarkStack, image: ImageInput, *, search: bool = True) -> L
         return Layer("watermark", "not applicable")
     # The fast path over everything first. The search costs forty times that: it is for the first views only, or a small
     # animated file would keep a reader busy for minutes.
+    searched = views[:_SEARCHED] if search else []
     readings: list[Reading] = []
-    looks = [(pixels, False) for pixels in views] + ([(pixels, True) for pixels in views[:_SEARCHED]] if search else [])
-    for pixels, searching in looks:
-        readings.append(stack.read(pixels, search=searching))
-        if readings[-1].found.verdict == "payload":
+    for pixels in views:
+        readings.append(stack.read(pixels, search=False))
+        # Of a transparent picture only some renderings look as it did when it was marked.
+        if readings[-1].fits:
             break
-    reading = max(readings, key=lambda r: (_ORDER[r.found.verdict], r.found.statistic))
+    if not any(reading.found.verdict == "payload" for reading in readings):
+        for pixels in searched:
+            readings.append(stack.read(pixels))
+            if readings[-1].found.verdict == "payload":
+                break
+    reading = max(readings, key=_evidence)
     found = reading.found
     # Each key and each look was another chance to be wrong (union bound): of the looks that were planned, not only of
     # those that were made.
-    rate = min(1.0, float(found.false_positive_rate) * len(looks) * stack.keys)
+    rate = min(1.0, float(found.false_positive_rate) * (len(views) + len(searched)) * stack.keys)
     statistic = float(found.statistic)
     limit = calibration.PAYLOAD_RATE if found.verdict == "payload" else calibration.MARKED_RATE
     if found.verdict == "none" or rate > limit:
@@ -199,3 +205,8 @@ def _watermark(stack: MarkStack, image: ImageInput, *, search: bool = True) -> L
     says = {"mark id": reading.payload.mark_id, "key": reading.key, "version": str(reading.payload.version)}
     says["binding"] = str(reading.binding)
     return Layer("watermark", "copied" if reading.binding == "copied" else "found", says, statistic, rate)
+
+
+def _evidence(reading: Reading) -> tuple[int, float, float]:
+    agreement = -math.inf if reading.agreement is None else reading.agreement
+    return {"payload": 2, "marked": 1, "none": 0}[reading.found.verdict], agreement, reading.found.statistic
