@@ -526,8 +526,9 @@ class Decision:
         effective: the checks that really ran.
         coverage: what could not be checked or marked.
         timings_ms: wall time by step.
-        pixels_sha256: of the generated pixels before marking; empty when nothing was generated.
-        mark_id: the 60-bit id that the watermark carries, in hex; empty when unmarked.
+        pixels_sha256: of the generated pixels before marking, after `check_output` of those that were judged (where
+            something was covered, of the covered ones); empty when nothing was generated.
+        mark_id: the 40-bit id that the watermark carries, in hex; empty when unmarked.
         due: the stages that ran and had media, in order; a later stage builds on them.
         inputs: keyed hashes of the texts and images that came in, by ``text_hashes`` and ``image_hashes``.
         created: when, RFC 3339 in UTC.
