@@ -130,7 +130,7 @@ def test_a_marked_video_is_read(stack: MarkStack, film: list[np.ndarray]) -> Non
 
 
 def test_the_mean_shows_what_no_frame_shows(stack: MarkStack, film: list[np.ndarray]) -> None:
-    weak = [jpeg(f, 15) for f in film]
+    weak = [jpeg(f, 17) for f in film]
     assert all(stack.detect(f, search=False)[1].verdict != "payload" for f in weak[::4])
     seen = detect_frames(weak, stack, every=24, search=False)
     assert seen.verdict == "payload"
