@@ -7,7 +7,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Detected", "PixelMark", "eight_bits"]
+__all__ = ["RANK", "Detected", "PixelMark", "eight_bits"]
+
+RANK = {"payload": 2, "marked": 1, "none": 0}
+"""Verdicts by how much they say."""
 
 
 class Detected(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrail.decision import Decision
+from guardrail.decision import TEXT_JOINT, Decision
 from guardrail.errors import MarkError
 from guardrail.marks.base import eight_bits
 from guardrail.marks.label import Label, label_for
@@ -55,7 +55,7 @@ class Marker:
         given = list(texts)
         for modified in (False, True):
             words = [wording(text, modified=modified) for text in given]
-            for text in (*words, *([" · ".join(words)] if len(words) > 1 else [])):
+            for text in (*words, *([TEXT_JOINT.join(words)] if len(words) > 1 else [])):
                 ensure_drawable(text, self._font)
 
     @staticmethod

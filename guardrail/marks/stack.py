@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from guardrail.errors import MarkError
 from guardrail.keys import Keyring
-from guardrail.marks.base import eight_bits
+from guardrail.marks.base import RANK, eight_bits
 from guardrail.marks.label import Label
 from guardrail.marks.metadata.aigc import integrity_of
 from guardrail.marks.payload import ID_DIGITS, PAYLOAD_VERSION, Payload, shape_of
@@ -163,12 +163,6 @@ class MarkStack:
             return tag
         return tagger.tag(seen)
 
-    def embed_frames(self, frames: Iterable[NDArray[np.generic]], mark_id: str) -> Iterator[NDArray[np.generic]]:
-        """`embed` for every frame of a video, one at a time: see `guardrail.marks.video.mark_frames`."""
-        from guardrail.marks.video import mark_frames
-
-        return mark_frames(frames, self, mark_id)
-
     def detect(self, pixels: NDArray[np.uint8], *, search: bool = True) -> tuple[str, Detection]:
         """The best finding over all keys of the ring: (key id, detection)."""
         found = []
@@ -177,8 +171,7 @@ class MarkStack:
             found.append((key, seen))
             if seen.verdict == "payload":
                 break  # two keys' marks in one picture: the newer key's is the answer
-        order = {"payload": 2, "marked": 1, "none": 0}
-        return max(found, key=lambda kd: (order[kd[1].verdict], kd[1].statistic))
+        return max(found, key=lambda kd: (RANK[kd[1].verdict], kd[1].statistic))
 
     def read(self, pixels: NDArray[np.uint8], *, search: bool = True) -> Reading:
         """As `detect`, and what the payload says: which picture, and whether it was made for this one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrail.errors import InputError
 from guardrail.keys import Keyring
+from guardrail.marks.base import RANK
 from guardrail.marks.files import label_of, read_file_label
 from guardrail.marks.foreign import foreign_layers
 from guardrail.marks.layers import Layer
@@ -209,4 +210,4 @@ def _watermark(stack: MarkStack, image: ImageInput, *, search: bool = True) -> L
 
 def _evidence(reading: Reading) -> tuple[int, float, float]:
     agreement = -math.inf if reading.agreement is None else reading.agreement
-    return {"payload": 2, "marked": 1, "none": 0}[reading.found.verdict], agreement, reading.found.statistic
+    return RANK[reading.found.verdict], agreement, reading.found.statistic

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.errors import UnsupportedInput
+from guardrail.marks import base
 from guardrail.media.arrays import is_tensor, to_numpy
 from guardrail.media.types import Frame
 
@@ -139,7 +140,7 @@ def scaled_for(place: Any, frame: NDArray[Any]) -> NDArray[Any]:
     floating = place.dtype.is_floating_point if is_tensor(place) else np.issubdtype(place.dtype, np.floating)
     if frame.dtype == np.uint8:
         return frame.astype(np.float32) / 255 if floating else frame
-    return frame if floating else np.rint(np.clip(frame.astype(np.float32), 0, 1) * 255).astype(np.uint8)
+    return frame if floating else base.eight_bits(frame)
 
 
 def write(place: Any, pixels: Any) -> None:

@@ -150,6 +150,9 @@ def test_times_are_held_against_what_is_asked() -> None:
 
 def test_a_peer_that_raises_at_a_picture_has_not_read_it() -> None:
     class Failing(peers._Bits):
+        def _write(self, picture: Any, bits: list[int]) -> Any:
+            return picture
+
         def _bits(self, picture: Pixels) -> list[int]:
             raise RuntimeError("too small")
 

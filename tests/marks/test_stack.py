@@ -15,6 +15,7 @@ from guardrail.marks.payload import ID_DIGITS, Payload
 from guardrail.marks.stack import RETRY_DB, MarkStack
 from guardrail.marks.tileline import Detection, TileLine
 from guardrail.marks.tileline.layout import VERSION
+from guardrail.marks.video import mark_frames
 from tests.marks.conftest import MARK_ID, drawing
 
 
@@ -221,10 +222,10 @@ def test_marks_of_every_key_on_the_ring_are_read(ring: Keyring, marked_pixels: n
 
 def test_every_frame_of_a_video_is_marked(stack: MarkStack) -> None:
     frames = [drawing(256, 256, seed) for seed in range(3)]
-    for frame in stack.embed_frames(frames, MARK_ID):
+    for frame in mark_frames(frames, stack, MARK_ID):
         assert id_of(stack.detect(frame, search=False)[1]) == MARK_ID
     with pytest.raises(MarkError):
-        list(stack.embed_frames([frames[0], HARD["noise"]], MARK_ID))
+        list(mark_frames([frames[0], HARD["noise"]], stack, MARK_ID))
 
 
 # ---- transparency and grey

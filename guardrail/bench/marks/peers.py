@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +47,7 @@ class Peer:
         return f"not installed ({self.package}: no module {', '.join(missing)})" if missing else ""
 
 
-class _Bits:
+class _Bits(ABC):
     """What both packages have in common: pixels as blue, green, red, and bits highest first."""
 
     def __init__(self, bits: int) -> None:
@@ -67,11 +68,11 @@ class _Bits:
             payload = payload << 1 | int(bit)
         return Read(payload, "bits")
 
-    def _write(self, picture: Pixels, bits: list[int]) -> NDArray[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _write(self, picture: Pixels, bits: list[int]) -> NDArray[Any]: ...
 
-    def _bits(self, picture: Pixels) -> list[int]:
-        raise NotImplementedError
+    @abstractmethod
+    def _bits(self, picture: Pixels) -> list[int]: ...
 
 
 class _Invisible(_Bits):

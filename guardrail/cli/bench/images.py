@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from guardrail.cli import show
-from guardrail.cli.bench.prompts import Progress, table
+from guardrail.cli.bench.printed import print_report
+from guardrail.cli.bench.prompts import Progress
 from guardrail.cli.policy.shared import JSON, refuse
 
 __all__ = ["register"]
@@ -61,16 +62,7 @@ def images(
     if json:
         show.print_json(report)
     else:
-        console = show.console()
-        for name, value in image_facts(report):
-            console.print(f"{name}: {value}", markup=False, style="dim")
-        for sheet in image_sheets(report):
-            console.print(f"\n[bold]{sheet.title}[/]")
-            if sheet.note:
-                console.print(sheet.note, style="dim", markup=False)
-            console.print(table(sheet))
-        for path in files:
-            typer.echo(f"written: {path}")
+        print_report(image_facts(report), image_sheets(report), files)
     raise typer.Exit(3 if failed(report) else 0)
 
 

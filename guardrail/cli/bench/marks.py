@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guardrail.cli import show
-from guardrail.cli.bench.prompts import Progress, table
+from guardrail.cli.bench.printed import print_report
+from guardrail.cli.bench.prompts import Progress
 from guardrail.cli.policy.shared import JSON, refuse
 
 if TYPE_CHECKING:
@@ -108,17 +109,7 @@ def marks(
     if json:
         show.print_json(report)
         return
-    console = show.console()
-    for name, value in facts(report):
-        console.print(f"{name}: {value}", markup=False, style="dim")
-    for sheet in sheets(report):
-        if sheet.brief:
-            console.print(f"\n[bold]{sheet.title}[/]")
-            if sheet.note:
-                console.print(sheet.note, style="dim", markup=False)
-            console.print(table(sheet))
-    for path in files:
-        typer.echo(f"written: {path}")
+    print_report(facts(report), (s for s in sheets(report) if s.brief), files)
 
 
 def _has_skimage(wanted: bool) -> bool:

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from guardrail.cli import show
-from guardrail.cli.bench.prompts import Progress, table
+from guardrail.cli.bench.printed import print_report
+from guardrail.cli.bench.prompts import Progress
 from guardrail.cli.policy.shared import JSON, refuse
 
 __all__ = ["register"]
@@ -69,17 +70,7 @@ def pipelines(
     if json:
         show.print_json(report)
         return
-    console = show.console()
-    for name, value in pipeline_facts(report):
-        console.print(f"{name}: {value}", markup=False, style="dim")
-    for sheet in pipeline_sheets(report):
-        if sheet.brief:
-            console.print(f"\n[bold]{sheet.title}[/]")
-            if sheet.note:
-                console.print(sheet.note, style="dim", markup=False)
-            console.print(table(sheet))
-    for path in files:
-        typer.echo(f"written: {path}")
+    print_report(pipeline_facts(report), (s for s in pipeline_sheets(report) if s.brief), files)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any, Literal
@@ -104,6 +105,12 @@ class Network:
         if image.dtype == np.uint8:
             return np.rint(marked * 255).astype(np.uint8)
         return marked.astype(image.dtype)
+
+    def compare(self, image: NDArray[Any], wanted: Sequence[int]) -> Comparison:
+        """How many of the first bits that the network reads are those wanted."""
+        seen = self.answer(image)[: len(wanted)] > 0
+        count = int(np.count_nonzero(seen == np.array(wanted, bool)))
+        return Comparison(count, len(wanted), matching_rate(count, len(wanted)))
 
     def answer(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """What the decoder gives for (H, W, 3) pixels: (n,) bits, or (1 + n, D, D).

@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.errors import WeightsError
@@ -22,7 +21,6 @@ from guardrail.marks.adapters.network import (
     Network,
     NetworkDetection,
     ball,
-    matching_rate,
 )
 
 __all__ = ["TrustMark"]
@@ -79,9 +77,7 @@ class TrustMark:
 
     def compare(self, image: NDArray[Any], payload: int) -> Comparison:
         """How many of the 61 payload bits of one payload are there: for pictures too damaged for the code."""
-        seen = self._network.answer(image)[:_DATA] > 0
-        count = int(np.count_nonzero(seen == np.array(packet(payload)[:_DATA], bool)))
-        return Comparison(count, _DATA, matching_rate(count, _DATA))
+        return self._network.compare(image, packet(payload)[:_DATA])
 
 
 def packet(payload: int) -> tuple[int, ...]:

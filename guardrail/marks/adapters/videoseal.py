@@ -10,13 +10,12 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from guardrail.errors import WeightsError
 from guardrail.marks.adapters.bch import BCH
 from guardrail.marks.adapters.export import read_export
-from guardrail.marks.adapters.network import PAYLOAD_RATE, Comparison, Network, NetworkDetection, ball, matching_rate
+from guardrail.marks.adapters.network import PAYLOAD_RATE, Comparison, Network, NetworkDetection, ball
 
 __all__ = ["VideoSeal"]
 
@@ -69,9 +68,7 @@ class VideoSeal:
 
     def compare(self, image: NDArray[Any], payload: int) -> Comparison:
         """How many of the 64 payload bits of one payload's word are there: for pictures too damaged for the code."""
-        seen = self._network.answer(image)[:_DATA] > 0
-        count = int(np.count_nonzero(seen == np.array(packet(payload)[:_DATA], bool)))
-        return Comparison(count, _DATA, matching_rate(count, _DATA))
+        return self._network.compare(image, packet(payload)[:_DATA])
 
 
 def packet(payload: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,6 +172,8 @@ class _Stream:
         return 1.0 - 2.0 * (self._take("u1", n).astype(np.float32) % 2)
 
 
+# A folder of files is verified one by one, each with a reader of its own.
+@lru_cache(maxsize=64)
 def layout_of(key: bytes, index: int = 0) -> Layout:
     """The layout of a 32-byte key. `index` names one of several layouts of the same key."""
     seed = b"guardrail/tileline/layout" + VERSION.to_bytes(2, "big") + index.to_bytes(2, "big") + key
