@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,18 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def plan(folder: Path, **options: Any) -> MarksPlan:
     given: dict[str, Any] = {"sizes": (Size(128, 128),), "peers": False, "packaged": False}
     return MarksPlan((folder,), conditions=named("none,jpeg75,crop_area90"), **{**given, **options})
+
+
+@pytest.mark.nightly
+def test_several_processes_give_the_figures_of_one(folder: Path) -> None:
+    asked = MarksPlan((folder,), packaged=False, sizes=[Size(128, 96)], conditions=named("none,jpeg75"), peers=False)
+    one, two = measure(asked)["rows"], measure(replace(asked, jobs=2))["rows"]
+    for row in (*one, *two):
+        row.pop("ms")
+        for cell in row["conditions"].values():
+            cell.pop("read_ms")
+    assert one == two
+    assert one[0]["n"] > 2
 
 
 @pytest.mark.usefixtures("made_up")

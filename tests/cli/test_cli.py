@@ -168,7 +168,9 @@ def test_check_with_a_policy_that_is_not_there_lists_the_shipped_ones(run: Run) 
 
 
 def test_verify_reads_every_layer_of_a_marked_file(run: Run, scripted: None, tmp_path: Path) -> None:
-    image = Image.fromarray(np.random.default_rng(1).integers(60, 200, (256, 256, 3), np.uint8))
+    # Soft shapes: white noise of this size hides the mark of every seventh key, and the key is new in every run.
+    shapes = np.random.default_rng(1).integers(60, 200, (16, 16, 3), np.uint8)
+    image = Image.fromarray(shapes).resize((512, 512), Image.Resampling.BICUBIC)
     with guardrail.Guard(audit=None, gallery=None) as guard:
         decision = guard.check_output(image)
         guard.mark(image, after=decision).save(tmp_path / "out.png")

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,7 @@ class MarksPlan:
         peers: also other people's watermarks, at the first size.
         peer_pictures: on so many pictures; a quarter of it for those that take seconds a call.
         command: how this was called, for the report.
+        jobs: processes, each with its own pictures.
     """
 
     images: Sequence[Path] = ()
@@ -65,6 +69,7 @@ class MarksPlan:
     peers: bool = True
     peer_pictures: int = 20
     command: str = ""
+    jobs: int = 1
 
 
 @dataclass(slots=True)
@@ -119,22 +124,35 @@ def measure(
         "rows": [],
         "not_installed": missing,
         "not_measured": lacking,
-        "run": run_facts(plan.command, load),
+        "run": run_facts(plan.command, load) | {"jobs": plan.jobs},
     }
-    for method, size, of in jobs:
-        seen: list[_Seen] = []
-        done = report["rows"]
-        # Shuffled, so that a report that is still being made is of all kinds of pictures.
-        for source in sorted(of, key=lambda s: _secret(s, "order")):
-            seen.append(_look(method, source, size, conditions))
-            if progress is not None:
-                progress(f"pictures, {method.name} at {size}", len(seen), len(of))
-            if keep is not None and len(seen) % KEEP_EVERY == 0:
-                keep(report | {"rows": [*done, _row(method, size, seen, conditions)]})
-        done.append(_row(method, size, seen, conditions))
+    with _spread_over(plan.jobs) as each:
+        for method, size, of in jobs:
+            seen: list[_Seen] = []
+            done = report["rows"]
+            # Shuffled, so that a report that is still being made is of all kinds of pictures.
+            shuffled = sorted(of, key=lambda s: _secret(s, "order"))
+            for one in each(partial(_look, method, size, [c.name for c in conditions]), shuffled):
+                seen.append(one)
+                if progress is not None:
+                    progress(f"pictures, {method.name} at {size}", len(seen), len(of))
+                if keep is not None and len(seen) % KEEP_EVERY == 0:
+                    keep(report | {"rows": [*done, _row(method, size, seen, conditions)]})
+            done.append(_row(method, size, seen, conditions))
     report["complete"] = True
     report["run"]["seconds"] = time.perf_counter() - begun
     return report
+
+
+@contextmanager
+def _spread_over(jobs: int) -> Iterator[Callable[[Callable[[Source], _Seen], Sequence[Source]], Iterator[_Seen]]]:
+    """A `map` over so many processes; what it gives is the same and in the same order for any number."""
+    if jobs == 1:
+        yield map
+        return
+    # Spawned, not forked: the libraries below have threads, and a fork copies their locks.
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield pool.imap
 
 
 def run_facts(command: str, load: float | None) -> dict[str, Any]:
@@ -168,7 +186,7 @@ class _Clock:
         return made
 
 
-def _look(method: Method, source: Source, size: Size, conditions: Sequence[Condition]) -> _Seen:
+def _look(method: Method, size: Size, conditions: Sequence[str], source: Source) -> _Seen:
     before = source.pixels(size)
     seen = _Seen(source.name, source.group, source.enlarged(size))
     key, payload = _secret(source, "key"), int.from_bytes(_secret(source, "payload"), "big") >> (256 - method.bits)
@@ -195,13 +213,13 @@ def _look(method: Method, source: Source, size: Size, conditions: Sequence[Condi
         seen.unmarked = clock("full search, unmarked", lambda: marker.read(before)).verdict
         seen.other_key = method.marker(_secret(source, "other key")).read(after).verdict
     seen.ms = clock.ms
-    for condition in conditions:
-        changed = condition(after, source.name)
+    for name in conditions:
+        changed = CONDITIONS[name](after, source.name)
         cpu = time.process_time()
         read = marker.read(changed)
         spent = (time.process_time() - cpu) * 1e3
         right = method.bits // 2 if read.payload is None else method.bits - (read.payload ^ payload).bit_count()
-        seen.reads[condition.name] = read, right, spent
+        seen.reads[name] = read, right, spent
     return seen
 
 

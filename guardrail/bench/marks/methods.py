@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -35,7 +36,7 @@ class Marker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A watermark as it is measured.
+    """A watermark as it is measured; can be sent to other processes.
 
     Attributes:
         name: stands in tables.
@@ -57,8 +58,8 @@ class Method:
 
 
 class _TileLine:
-    def __init__(self, mark: TileLine) -> None:
-        self._mark = mark
+    def __init__(self, key: bytes, *, psnr_db: float, layouts: int = LAYOUTS) -> None:
+        self._mark = TileLine(key, psnr_db=psnr_db, layouts=layouts)
 
     def embed(self, pixels: Pixels, payload: int) -> Pixels:
         return self._mark.embed(pixels, payload)
@@ -73,8 +74,8 @@ def tileline(psnr_db: float) -> Method:
     return Method(
         f"TileLine {psnr_db:g} dB",
         TileLine.payload_bits,
-        lambda key: _TileLine(TileLine(key, psnr_db=psnr_db)),
+        partial(_TileLine, psnr_db=psnr_db),
         asked_db=psnr_db,
-        single=lambda key: _TileLine(TileLine(key, psnr_db=psnr_db, layouts=1)),
+        single=partial(_TileLine, psnr_db=psnr_db, layouts=1),
         layouts=LAYOUTS,
     )

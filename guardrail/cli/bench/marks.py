@@ -39,6 +39,7 @@ def marks(
     ] = None,
     victims: Annotated[int, typer.Option(min=1, help="Pictures that each attack is tried on.")] = 20,
     quick: Annotated[bool, typer.Option("--quick", help="Two drawn pictures, few conditions: seconds.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes. Times are those of a machine so busy.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for marks.json and marks.md, or mark-attacks.json and .md.")
     ] = None,
@@ -98,6 +99,7 @@ def marks(
                     peers,
                     peer_pictures,
                     command,
+                    jobs,
                 ),
                 progress,
                 keep,
