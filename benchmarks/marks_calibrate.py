@@ -88,7 +88,7 @@ def decodes_of(files: list[Path], seed: int) -> list[float]:
     for lines in views:
         for _ in range(KEYS_PER_VIEW):
             keyed = layout.layout_of(rng.bytes(32))
-            peak = sync.locate(lines, keyed, count=1)[0]
+            peak = sync.locate(sync.both_signs(lines), keyed, count=1)[0]
             soft = detect.soft_chips(keyed, sync.aligned(lines, peak))
             energy = float(np.linalg.norm(soft))
             out.append(next(code.decode(soft))[1] / energy if energy else 0.0)

@@ -456,7 +456,7 @@ def unmarked_statistics(pictures: int, keys: int) -> np.ndarray:
         lines = detect.Observation(frontend.picture_of(scene(320, 320, n)), (4,)).lines(4)
         for _ in range(keys):
             keyed = layout.layout_of(rng.bytes(32))
-            soft = detect.soft_chips(keyed, sync.aligned(lines, sync.locate(lines, keyed, count=1)[0]))
+            soft = detect.soft_chips(keyed, sync.aligned(lines, sync.locate(sync.both_signs(lines), keyed, count=1)[0]))
             out.append(next(code.decode(soft))[1] / np.linalg.norm(soft))
     return np.array(out)
 

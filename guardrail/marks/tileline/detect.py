@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from guardrail.marks.tileline import calibration, code, frontend, geometry
 from guardrail.marks.tileline.layout import CHANNELS, VARIANTS, Layout
-from guardrail.marks.tileline.sync import GRID, ROUGH_GRID, Peak, aligned, locate
+from guardrail.marks.tileline.sync import GRID, ROUGH_GRID, Peak, aligned, both_signs, locate
 
 __all__ = ["Detection", "Geometry", "Observation", "read", "soft_chips"]
 
@@ -134,10 +134,15 @@ class _Reading:
         self._points += points
 
     def locate(
-        self, lines: frontend.Lines, matrix: geometry.Matrix, layout: Layout, count: int = 1, grid: int = GRID
+        self,
+        signed: NDArray[np.complex64],
+        matrix: geometry.Matrix,
+        layout: Layout,
+        count: int = 1,
+        grid: int = GRID,
     ) -> list[_Hypothesis]:
         self._points += len(VARIANTS) * GRID * GRID
-        peaks = locate(lines, layout, count=count, grid=grid)
+        peaks = locate(signed, layout, count=count, grid=grid)
         self._note(peaks[0], matrix)
         return [_Hypothesis(peak, matrix, layout) for peak in peaks]
 
@@ -182,7 +187,8 @@ def read(seen: Observation, layouts: Sequence[Layout], *, search: bool) -> Detec
     reading = _Reading(fast * len(seen.tiles) + (_STAGES * _refined(layouts) if search else 0))
     for tiles in seen.tiles:
         lines = seen.lines(tiles)
-        found = [peak for layout in layouts for peak in reading.locate(lines, np.eye(2), layout, _FAST_PEAKS)]
+        signed = both_signs(lines)
+        found = [peak for layout in layouts for peak in reading.locate(signed, np.eye(2), layout, _FAST_PEAKS)]
         for hypothesis in sorted(found, key=_by_score)[:fast]:
             if read_ := reading.decode(lines, hypothesis):
                 return read_
@@ -220,8 +226,8 @@ def _try_maps(spectra: geometry.Spectra, reading: _Reading, maps: _Maps) -> Dete
     refined = 0
     for matrix, layouts in maps:
         refined = max(refined, _refined(layouts))
-        lines = frontend.whiten_lines(spectra.lines(matrix))
-        rough += [reading.locate(lines, matrix, layout, grid=ROUGH_GRID)[0] for layout in layouts]
+        signed = both_signs(frontend.whiten_lines(spectra.lines(matrix)))
+        rough += [reading.locate(signed, matrix, layout, grid=ROUGH_GRID)[0] for layout in layouts]
     for hypothesis in sorted(rough, key=_by_score)[:refined]:
         better = reading.refine(spectra, hypothesis)
         if found := reading.decode(frontend.whiten_lines(spectra.lines(better.matrix)), better):

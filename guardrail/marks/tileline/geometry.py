@@ -48,36 +48,52 @@ class Spectra:
     """Transforms of the whitened planes, to be read at any frequency; phases refer to the middle of the picture."""
 
     def __init__(self, planes: Planes) -> None:
-        self._spectra = []
+        spectra = []
         for plane, channel in zip(planes, CHANNELS, strict=True):
             scale = FRAME_TILE // channel.tile
-            self._spectra.append(_centred(plane, _WIDEST // scale, _SIDE // scale))
-
-    def power(self) -> NDArray[np.float32]:
-        luma = self._spectra[0]
-        return luma.real**2 + luma.imag**2
+            spectra.append(_centred(plane, _WIDEST // scale, _SIDE // scale))
+        self._sides = np.array([spectrum.shape[0] for spectrum in spectra])
+        self._widths = np.array([spectrum.shape[1] for spectrum in spectra])
+        self._firsts = np.cumsum([0, *(spectrum.size for spectrum in spectra[:-1])])
+        self._values = np.concatenate([spectrum.ravel() for spectrum in spectra])
+        luma = spectra[0]
+        self.power = luma.real**2 + luma.imag**2
 
     def lines(self, matrix: Matrix) -> tuple[NDArray[np.complex64], ...]:
-        """Raw values of all lines under (…, 2, 2) maps of the lattice: line k stands at matrix @ k cycles per tile."""
-        return tuple(self.at(c, channel.k, matrix) for c, channel in enumerate(CHANNELS))
+        """Raw values of all lines under a (2, 2) map of the lattice: line k stands at matrix @ k cycles per tile."""
+        values = self.at(_LINES, _LINES_CHANNEL, matrix)
+        return tuple(np.split(values, _LINES_ENDS, axis=-1))
 
-    def at(self, c: int, k: NDArray[np.int64], matrix: Matrix) -> NDArray[np.complex64]:
-        """The same for chosen lines of one channel: bilinear reading of the transform."""
-        spectrum = self._spectra[c]
-        side = spectrum.shape[0]
-        f = np.einsum("...ij,nj->...ni", matrix / CHANNELS[c].tile, k)
-        mirrored = f[..., 1] < 0
-        f = np.where(mirrored[..., None], -f, f)
-        inside = (np.abs(f) < 0.5 - 1 / side).all(-1)
-        place = np.where(inside[..., None], f, 0.0) * side
-        corner = np.floor(place)
-        y, x = np.moveaxis(corner.astype(np.int64), -1, 0)
-        v, u = np.moveaxis((place - corner).astype(np.float32), -1, 0)
-        top, below = (y % side) * spectrum.shape[1] + x, ((y + 1) % side) * spectrum.shape[1] + x
-        flat = spectrum.ravel()
+    def at(self, k: NDArray[np.int64], channel: NDArray[np.int64], matrix: Matrix) -> NDArray[np.complex64]:
+        """(…, n) values of lines k (n, 2) of channels (n,) under (…, 2, 2) maps: bilinear reading of the transforms."""
+        ky, kx = (k / _TILES[channel, None]).T
+        side, width, first = self._sides[channel], self._widths[channel], self._firsts[channel]
+        m = matrix[..., None]
+        fy = m[..., 0, 0, :] * ky + m[..., 0, 1, :] * kx
+        fx = m[..., 1, 0, :] * ky + m[..., 1, 1, :] * kx
+        mirrored = fx < 0
+        fy, fx = np.where(mirrored, -fy, fy), np.abs(fx)
+        limit = 0.5 - 1 / side
+        inside = (np.abs(fy) < limit) & (fx < limit)
+        down, right = np.where(inside, fy, 0.0) * side, np.where(inside, fx, 0.0) * side
+        y, x = np.floor(down).astype(np.int64), right.astype(np.int64)
+        v, u = (down - y).astype(np.float32), (right - x).astype(np.float32)
+        top, below = first + y % side * width + x, first + (y + 1) % side * width + x
+        flat = self._values
         value = (1 - v) * ((1 - u) * flat[top] + u * flat[top + 1]) + v * ((1 - u) * flat[below] + u * flat[below + 1])
-        value = value * np.exp(-1j * np.pi * f.sum(-1)).astype(np.complex64)
+        angle = (np.pi * (fy + fx)).astype(np.float32)
+        ramp = np.empty_like(value)
+        np.cos(angle, out=ramp.real)
+        np.negative(np.sin(angle, out=angle), out=ramp.imag)
+        value *= ramp
         return np.where(inside, np.where(mirrored, np.conj(value), value), 0)
+
+
+# Frequencies and channels of all lines in a row, and where the next channel begins.
+_TILES = np.array([channel.tile for channel in CHANNELS])
+_LINES = np.concatenate([channel.k for channel in CHANNELS])
+_LINES_CHANNEL = np.repeat(np.arange(len(CHANNELS)), [len(channel.k) for channel in CHANNELS])
+_LINES_ENDS = np.cumsum([len(channel.k) for channel in CHANNELS])[:-1]
 
 
 def _centred(plane: NDArray[np.float32], widest: int, side: int) -> NDArray[np.complex64]:
@@ -163,7 +179,7 @@ class Comb:
 def combs(spectra: Spectra, stretch: float = 1.0, count: int = 8, upright: int = 3) -> list[Comb]:
     """The strongest combs under a stretch: `count` of any angle and `upright` more at angles near zero."""
     polar = _polar(stretch)
-    cells = np.where(polar.inside, spectra.power().ravel()[polar.index], 0)
+    cells = np.where(polar.inside, spectra.power.ravel()[polar.index], 0)
     excess = cells / (_around(cells) / polar.share + 1e-12)
     # Above six times its surroundings a peak is a pattern of the picture, not a line of ours.
     np.minimum(excess, 6.0, out=excess)
@@ -191,18 +207,21 @@ def upright(spectra: Spectra, layout: Layout, count: int = 3) -> list[Matrix]:
     """
     scores = np.zeros(len(_UPRIGHT_SCALES))
     maps = np.eye(2) / _UPRIGHT_SCALES[:, None, None]
+    ky, kx = layout.k.T
     for turn in (np.eye(2, dtype=np.int64), VARIANTS[MIRROR]):
+        every = spectra.at(layout.k @ turn.T, layout.channel, maps)
         half = np.zeros((len(maps), _COARSE, _COARSE // 2 + 1), np.complex64)
         energy = np.zeros(len(maps))
-        for c, (channel, chosen, phase) in enumerate(zip(CHANNELS, layout.sync, layout.phase, strict=True)):
-            values = spectra.at(c, channel.k[chosen] @ turn.T, maps)
+        for c, (channel, chosen) in enumerate(zip(CHANNELS, layout.sync, strict=True)):
+            part = layout.channel == c
+            values = every[:, part]
             order = np.argsort(channel.radius[chosen], kind="stable")
             power = np.empty(values.shape, np.float32)
-            power[:, order] = ndimage.uniform_filter1d(np.abs(values[:, order]) ** 2, 11, axis=-1, mode="reflect")
-            values = values / np.sqrt(power + 1e-12) * np.conj(phase)
-            ky, kx = channel.k[chosen].T
-            half[:, ky % _COARSE, kx] += values * np.where(kx == 0, 2.0, 1.0).astype(np.float32)
-            energy += (np.abs(values) ** 2).sum(1)
+            near = values[:, order]
+            power[:, order] = ndimage.uniform_filter1d(near.real**2 + near.imag**2, 11, axis=-1, mode="reflect")
+            values = values / np.sqrt(power + 1e-12) * layout.conjugate_phase[part]
+            half[:, ky[part] % _COARSE, kx[part]] += values * np.where(kx[part] == 0, 2.0, 1.0).astype(np.float32)
+            energy += (values.real**2 + values.imag**2).sum(1)
         peak = fft.irfft2(half, (_COARSE, _COARSE)).max((1, 2)) / np.sqrt(energy + 1e-12)
         scores = np.maximum(scores, peak)
     out = []
@@ -225,18 +244,14 @@ def refine(spectra: Spectra, layout: Layout, matrix: Matrix, peak: Peak) -> tupl
 
     Each round fits a parabola through three points for scale, rotation, stretch and shear, then lets the shift follow.
     """
-    turn = VARIANTS[peak.variant].T
-    upright = [channel.k[chosen] for channel, chosen in zip(CHANNELS, layout.sync, strict=True)]
-    level = levels(spectra.lines(matrix))
-    weight = [
-        np.conj(layout.phase[c]) / level[c][channel.turned[peak.variant][layout.sync[c]]]
-        for c, channel in enumerate(CHANNELS)
-    ]
-    k = np.concatenate(upright)
+    k = layout.k
+    turned = k @ VARIANTS[peak.variant].T
+    level = np.concatenate(levels(spectra.lines(matrix)))
+    weight = layout.conjugate_phase / level[layout.turned[peak.variant] % len(level)]
 
     def products(maps: Matrix) -> NDArray[np.complex64]:
-        parts = [spectra.at(c, upright[c] @ turn, maps) * weight[c] for c in range(len(CHANNELS))]
-        return np.concatenate(parts, axis=-1)
+        out: NDArray[np.complex64] = spectra.at(turned, layout.channel, maps) * weight
+        return out
 
     product = products(matrix)
     best, shift = climb(product, k, np.array(peak.shift))

@@ -120,6 +120,10 @@ class Layout:
         slot: which of a ring's 80 real and imaginary parts carries a step.
         sign: its sign.
         spread: (lines, sync lines) weights with which the sync lines estimate the channel at every line.
+        k: (n, 2) frequencies of the sync lines of all channels in a row, and `channel` (n,) the channel of each.
+        conjugate_phase: (n,) their phases, conjugated.
+        turned: (8, n) where each is found under a variant, among all lines of all channels in a row and, after them,
+            the same lines conjugated.
     """
 
     sync: tuple[NDArray[np.int64], ...]
@@ -128,6 +132,10 @@ class Layout:
     slot: NDArray[np.int64]
     sign: NDArray[np.float32]
     spread: tuple[NDArray[np.float32], ...]
+    k: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    conjugate_phase: NDArray[np.complex64]
+    turned: NDArray[np.int64]
 
     def chips(self, lines: tuple[NDArray[np.complex64], ...]) -> NDArray[np.float32]:
         """Signed soft chips, (STEPS, OUTPUTS), of the values of all lines of the three channels."""
@@ -191,4 +199,24 @@ def layout_of(key: bytes, index: int = 0) -> Layout:
         spread.append((kernel / (kernel.sum(1, keepdims=True) + _CHANNEL_PRIOR)).astype(np.float32))
     slot = np.stack([stream.permutation(STEPS) for _ in range(OUTPUTS)])
     sign = stream.signs(OUTPUTS * STEPS).reshape(OUTPUTS, STEPS)
-    return Layout(tuple(sync), tuple(phase), tuple(payload), slot, sign, tuple(spread))
+    return Layout(
+        tuple(sync),
+        tuple(phase),
+        tuple(payload),
+        slot,
+        sign,
+        tuple(spread),
+        k=np.concatenate([channel.k[chosen] for channel, chosen in zip(CHANNELS, sync, strict=True)]),
+        channel=np.repeat(np.arange(len(CHANNELS)), [len(chosen) for chosen in sync]),
+        conjugate_phase=np.conj(np.concatenate(phase)),
+        turned=_turned(sync),
+    )
+
+
+def _turned(sync: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    lines = sum(len(channel.k) for channel in CHANNELS)
+    parts, first = [], 0
+    for channel, chosen in zip(CHANNELS, sync, strict=True):
+        parts.append(first + channel.turned[:, chosen] + lines * channel.conjugate[:, chosen])
+        first += len(channel.k)
+    return np.concatenate(parts, axis=1)
