@@ -20,7 +20,7 @@ import numpy as np
 from guardrail import __version__
 from guardrail.bench.files import DataError
 from guardrail.bench.pictures import Picture, pictures
-from guardrail.bench.prompts import machine
+from guardrail.bench.run.environment import machine
 from guardrail.bench.statistics import Rate
 from guardrail.checks.base import Check, CheckSettings, Failure
 from guardrail.checks.registry import construct

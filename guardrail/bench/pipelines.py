@@ -23,7 +23,7 @@ import numpy as np
 
 from guardrail import __version__
 from guardrail.bench.files import DataError
-from guardrail.bench.prompts import machine
+from guardrail.bench.run.environment import machine
 from guardrail.bench.stubbed import StubbedGuard
 
 __all__ = ["FORMAT", "KIND", "PipelinePlan", "measure"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +17,14 @@ from guardrail.bench.files import found_in
 from guardrail.bench.judging import ALLOWED, REFUSED, judged, one_core
 from guardrail.bench.outcomes import Outcomes
 from guardrail.bench.robustness import Sample, attacked
+from guardrail.bench.run.environment import load_average, machine
 from guardrail.bench.scores import score_report
 from guardrail.bench.shown import Shown
 from guardrail.bench.statistics import Floats
 from guardrail.guard import Guard
 from guardrail.guard.parts import load
 
-__all__ = ["FORMAT", "KIND", "Plan", "failed_checks", "machine", "measure"]
+__all__ = ["FORMAT", "KIND", "Plan", "failed_checks", "measure"]
 
 KIND, FORMAT = "guardrail bench prompts", 1
 
@@ -74,7 +73,7 @@ def measure(plan: Plan, progress: Callable[[str, int, int], None] | None = None)
     """
     tell = progress or (lambda what, done, of: None)
     found = survey(found_in(plan.data), plan.columns, plan.labels)
-    begun, load_average = time.perf_counter(), _load()
+    begun, busy = time.perf_counter(), load_average()
     engine = load(plan.policy)
     with one_core() as pinned, Guard(engine, audit=None, gallery=None) as guard:
         guard.warmup()
@@ -108,7 +107,7 @@ def measure(plan: Plan, progress: Callable[[str, int, int], None] | None = None)
         "shown": shown.to_json(),
         "rows": outcomes.to_json(),
         "run": {
-            **_run(plan, outcomes, pinned, load_average),
+            **_run(plan, outcomes, pinned, busy),
             "start_s": started - begun,
             "seconds": time.perf_counter() - begun,
         },
@@ -131,7 +130,7 @@ def _data(plan: Plan, found: Survey, outcomes: Outcomes) -> dict[str, Any]:
     }
 
 
-def _run(plan: Plan, outcomes: Outcomes, pinned: bool, load_average: float | None) -> dict[str, Any]:
+def _run(plan: Plan, outcomes: Outcomes, pinned: bool, busy: float | None) -> dict[str, Any]:
     ms = outcomes.milliseconds
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -139,7 +138,7 @@ def _run(plan: Plan, outcomes: Outcomes, pinned: bool, load_average: float | Non
         "machine": machine(),
         "guardrail": __version__,
         "one_core": pinned,
-        "load": load_average,
+        "load": busy,
         "latency_ms": _percentiles(ms),
         "processor_ms": _percentiles(outcomes.cpu_milliseconds),
         "prompts_per_s": float(1e3 / ms.mean()),
@@ -148,19 +147,3 @@ def _run(plan: Plan, outcomes: Outcomes, pinned: bool, load_average: float | Non
 
 def _percentiles(values: Floats) -> dict[str, float]:
     return {f"p{p}": float(np.percentile(values, p)) for p in (50, 95, 99)}
-
-
-def _load() -> float | None:
-    """How many processes wanted a core in the last minute; None where the system does not say."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def machine() -> str:
-    """Processor, cores, system and Python, for a report."""
-    model = platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass  # not Linux, or a processor that does not say: its architecture has to do
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"

@@ -28,7 +28,7 @@ from guardrail.bench.marks.conditions import CONDITIONS, Condition
 from guardrail.bench.marks.methods import Method, Read, tileline
 from guardrail.bench.marks.peers import PEERS
 from guardrail.bench.marks.pictures import Size, Source, chosen, groups, sources
-from guardrail.bench.prompts import machine
+from guardrail.bench.run.environment import machine
 from guardrail.bench.statistics import Rate
 
 __all__ = ["FORMAT", "KIND", "MarksPlan", "measure", "run_facts"]

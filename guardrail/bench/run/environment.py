@@ -1,0 +1,97 @@
+"""With what and where a run was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from guardrail import __version__
+
+__all__ = ["commit", "environment", "load_average", "machine", "packages"]
+
+_NAMED = (
+    "numpy", "scipy", "pillow", "onnxruntime", "torch", "diffusers", "transformers", "tokenizers", "typer", "pyyaml",
+)  # fmt: skip
+
+
+def environment(command: str, *, seed: int | None = None, workers: int = 1, also: Sequence[str] = ()) -> dict[str, Any]:
+    """Date, command, machine, versions and commit.
+
+    Args:
+        also: packages whose versions matter to this run, besides the usual.
+    """
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "seed": seed,
+        "workers": workers,
+        "machine": machine(),
+        "load": load_average(),
+        "guardrail": __version__,
+        "commit": commit(),
+        "packages": packages((*_NAMED, *also)),
+    }
+
+
+def machine() -> str:
+    """Processor, cores, system and Python, for a report."""
+    model = platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux, or a processor that does not say: its architecture has to do
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def load_average() -> float | None:
+    """How many processes wanted a core in the last minute; None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def packages(names: Sequence[str]) -> dict[str, str]:
+    """Versions of those that are installed."""
+    found = {}
+    for name in dict.fromkeys(names):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """Of the working tree that guardrail runs from, with ``+`` where it was changed since; empty where there is none.
+
+    An installed package has no commit of its own: the version says which it is.
+    """
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "guardrail", "policies")
+    except (OSError, subprocess.SubprocessError):
+        return ""  # no git here: the version has to do
+    return head + ("+" if changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        creationflags=0x08000000 if sys.platform == "win32" else 0,
+    )
+    return done.stdout.strip()

@@ -1,0 +1,133 @@
+"""results.jsonl: one line a sample, appended as it is measured, so that a run that was killed goes on from there.
+
+The first line says what the samples are of. A last line that was cut off is dropped; whatever else cannot be read, or
+is of another run, is refused: figures of two policies must not become one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from guardrail.bench.files import DataError
+
+__all__ = ["FILE", "Samples", "read_samples"]
+
+FILE = "results.jsonl"
+FORMAT = 1
+_FLUSH_EVERY = 64
+
+
+class Samples:
+    """Appends samples to a file, or keeps none where there is no file.
+
+    Args:
+        path: the file; None where nothing is kept on disk.
+        identity: what the samples depend on (suite, policy, models, data, seed, …), JSON; two runs with the same one
+            give the same samples.
+        fresh: begin anew, whatever is there.
+
+    Raises:
+        DataError: the file cannot be written, is damaged, or is of another run.
+    """
+
+    def __init__(self, path: Path | None, identity: Mapping[str, Any], *, fresh: bool = False) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self._since = 0
+        self.done: list[dict[str, Any]] = []
+        if path is None:
+            return
+        head = {"format": FORMAT, "identity": json.loads(json.dumps(identity))}
+        try:
+            if not fresh and path.exists() and path.stat().st_size:
+                self.done = self._resume(path, head)
+                self._file = path.open("ab")
+            else:
+                self._file = path.open("wb")
+                self._write(head)
+                self.flush()
+        except OSError as error:
+            raise DataError(f"{path} cannot be written to: {error.strerror}") from None
+
+    @staticmethod
+    def _resume(path: Path, head: Mapping[str, Any]) -> list[dict[str, Any]]:
+        lines = path.read_bytes()
+        whole = lines.rfind(b"\n") + 1
+        if not whole:
+            raise DataError(f"{path} is no results.jsonl: name another folder, or begin anew with --fresh")
+        rows = list(_rows(path, lines[:whole]))
+        if rows[0] != head:
+            raise DataError(
+                f"{path} holds the samples of another run (policy, models, data or options differ): name another "
+                "folder, or begin anew with --fresh"
+            )
+        if whole < len(lines):
+            with path.open("r+b") as file:
+                file.truncate(whole)
+        return rows[1:]
+
+    def add(self, sample: Mapping[str, Any]) -> None:
+        """Append one; it is on disk within some samples, and after `close`."""
+        if self._file is None:
+            return
+        self._write(sample)
+        self._since += 1
+        if self._since >= _FLUSH_EVERY:
+            self.flush()
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        assert self._file is not None
+        text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        self._file.write(text.encode("utf-8", "surrogatepass"))
+
+    def flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+            self._since = 0
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Samples:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _rows(path: Path, lines: bytes) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines.split(b"\n")[:-1], 1):
+        try:
+            row = json.loads(line.decode("utf-8", "surrogatepass"))
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{number}: no sample: the file is damaged; begin anew with --fresh")
+        yield row
+
+
+def read_samples(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(identity, samples) of a finished run.
+
+    Raises:
+        DataError: it cannot be read, or is no such file.
+    """
+    try:
+        lines = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    rows = list(_rows(path, lines[: lines.rfind(b"\n") + 1]))
+    if not rows or rows[0].get("format") != FORMAT or not isinstance(rows[0].get("identity"), dict):
+        raise DataError(f"{path} is no results.jsonl of this version: measure anew")
+    return rows[0]["identity"], rows[1:]
