@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from guardrail.marks.foreign.containers import fields_of
+from guardrail.marks.foreign.fields import fields_of
 from guardrail.marks.label import SOURCE_TYPES
 
 __all__ = ["Claim", "read_claims"]

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Literal
 
-__all__ = ["items_of"]
+__all__ = ["LARGEST_MANIFEST_BYTES", "items_of"]
+
+LARGEST_MANIFEST_BYTES = 4 << 20
+"""What is looked at of a C2PA manifest, in any format."""
 
 _MOST_BOXES = 1_000  # on one level
 _MOST_ITEMS = 1_000
 _MOST_EXTENTS = 64  # pieces of one item; metadata is written in one
 _LARGEST_BYTES = 2 << 20  # of all metadata items together
 _XMP_TYPE = b"application/rdf+xml"
+# C2PA specification 2.2, A.3.2 (BMFF): the type of the box that holds the manifest.
+_MANIFEST = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
-def items_of(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """(``xmp`` or ``exif``, bytes) of the metadata items. Never raises; what does not fit together is left out."""
-    meta = _child(content, 0, len(content), b"meta")
+def items_of(content: bytes) -> Iterator[tuple[Literal["xmp", "exif", "c2pa"], bytes]]:
+    """(kind, bytes) of the metadata items and of manifests. Never raises; what does not fit together is left out."""
+    meta: tuple[int, int] | None = None
+    for kind, start, stop in _boxes(content, 0, len(content)):
+        if kind == b"meta":
+            meta = meta or (start, stop)
+        elif kind == b"uuid" and content.startswith(_MANIFEST, start, stop):
+            yield "c2pa", content[start + len(_MANIFEST) : min(stop, start + LARGEST_MANIFEST_BYTES)]
     if meta is None:
         return
     # A full box: four bytes of version and flags, then boxes.
@@ -64,11 +75,7 @@ def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]
         at += size
 
 
-def _child(content: bytes, at: int, end: int, wanted: bytes) -> tuple[int, int] | None:
-    return next(((start, stop) for kind, start, stop in _boxes(content, at, end) if kind == wanted), None)
-
-
-def _kinds(content: bytes, start: int, end: int) -> Iterator[tuple[int, str]]:
+def _kinds(content: bytes, start: int, end: int) -> Iterator[tuple[int, Literal["xmp", "exif"]]]:
     """(item id, kind) of the items that are metadata."""
     if start + 8 > end:
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 __all__ = ["LARGEST_EXIF_BYTES", "Exif", "Field", "cleaned", "parse", "read_exif", "stamped", "written"]
@@ -73,11 +73,13 @@ class Exif:
     interop: Mapping[int, Field] = field(default_factory=dict)
 
 
-def parse(block: bytes) -> Exif | None:
+def parse(block: bytes, budget: int = LARGEST_EXIF_BYTES) -> Exif | None:
     """The directories of a block, with or without the prefix that JPEG files have; None where it is none.
 
-    Values that lie outside of the block are left out. At most `LARGEST_EXIF_BYTES` are copied for each directory,
-    whatever the block declares.
+    Values that lie outside of the block are left out; the first of several with one tag counts.
+
+    Args:
+        budget: bytes that are copied at most for each directory, whatever the block declares.
     """
     head, start = b"Exif\0\0", 0
     # Cut off once: a block may hold nothing but prefixes, and each cut copies the rest.
@@ -87,15 +89,10 @@ def parse(block: bytes) -> Exif | None:
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None or len(block) < 8:
         return None
-    main = dict(_directory(block, order, _number(block, order, 4)))
-    photo = dict(_directory(block, order, _pointer(main, order, _PHOTO)))
-    return Exif(
-        order,
-        main,
-        photo,
-        dict(_directory(block, order, _pointer(main, order, _GPS))),
-        dict(_directory(block, order, _pointer(photo, order, _INTEROP))),
-    )
+    main = _directory(block, order, _number(block, order, 4), budget)
+    photo = _directory(block, order, _pointer(main, order, _PHOTO), budget)
+    gps = _directory(block, order, _pointer(main, order, _GPS), budget)
+    return Exif(order, main, photo, gps, _directory(block, order, _pointer(photo, order, _INTEROP), budget))
 
 
 def read_exif(block: bytes) -> dict[str, str]:
@@ -204,23 +201,25 @@ def _pointer(directory: Mapping[int, Field], order: str, tag: int) -> int:
     return _number(entry.value, order, 0) if entry is not None and len(entry.value) == 4 else 0
 
 
-def _directory(block: bytes, order: str, at: int) -> Iterator[tuple[int, Field]]:
+def _directory(block: bytes, order: str, at: int, budget: int) -> dict[int, Field]:
+    found: dict[int, Field] = {}
     if not 8 <= at <= len(block) - 2:
-        return
+        return found
     (count,) = struct.unpack_from(order + "H", block, at)
-    budget = LARGEST_EXIF_BYTES
     for index in range(min(count, _MOST_FIELDS)):
         start = at + 2 + 12 * index
         if start + 12 > len(block):
-            return
+            break
         tag, kind, items, place = struct.unpack_from(order + "HHII", block, start)
         size = _SIZES.get(kind, 0) * items
         if size <= 4:
             place = start + 8
-        if not 0 < size <= budget or place + size > len(block):
+        # Once each: a directory may point at the same bytes in every entry.
+        if tag in found or not 0 < size <= budget or place + size > len(block):
             continue
         budget -= size
-        yield tag, Field(kind, items, block[place : place + size])
+        found[tag] = Field(kind, items, block[place : place + size])
+    return found
 
 
 def _laid(order: str, directory: Mapping[int, Field], start: int) -> bytes:

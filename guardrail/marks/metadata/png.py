@@ -5,19 +5,30 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
 
-__all__ = ["XMP_KEYWORD", "chunks", "png_info", "text_of"]
+__all__ = ["LARGEST_LABEL_BYTES", "XMP_KEYWORD", "Text", "chunks", "png_info", "split_text", "text_of", "unpacked"]
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
 _MOST_CHUNKS = 100_000  # 800 MB of pixels in the pieces that libpng writes
-_LARGEST_TEXT_BYTES = 1 << 20  # unpacked; Pillow's limit, and that of our XMP
+_LARGEST_TEXT_BYTES = 4 << 20  # unpacked; ComfyUI's graphs reach a megabyte
+LARGEST_LABEL_BYTES = 1 << 20
+"""Of a text that is read into a label or written again: Pillow's limit, and that of our XMP."""
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 # ImageMagick keeps EXIF and Photoshop blocks in text, and thumbnails in those.
 _RAW_PROFILE = "Raw profile type "
+
+
+class Text(NamedTuple):
+    """A text chunk as it stands in the file."""
+
+    keyword: str
+    value: bytes
+    packed: bool
+    encoding: str
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -36,32 +47,39 @@ def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = end + 4
 
 
-def text_of(kind: bytes, data: bytes) -> tuple[str, str] | None:
-    """(keyword, text) of a text chunk, unpacked; None where it is none, or too long. Never raises."""
-    if kind not in _TEXT_CHUNKS:
-        return None
-    keyword, separator, rest = data.partition(b"\0")
-    if not keyword or not separator:
+def split_text(kind: bytes, data: bytes) -> Text | None:
+    """The parts of a text chunk, not unpacked; None where it is none. Never raises."""
+    keyword, separator, rest = data.partition(b"\0") if kind in _TEXT_CHUNKS else (b"", b"", b"")
+    if not separator or not 0 < len(keyword) < 80:
         return None
     packed, encoding = kind == b"zTXt", "latin-1"
     if kind == b"zTXt":
         rest = rest[1:]
     elif kind == b"iTXt":
         parts = rest[2:].split(b"\0", 2)
-        if len(rest) < 2 or len(parts) < 3:
+        if len(parts) < 3:
             return None
         packed, rest, encoding = rest[0] != 0, parts[2], "utf-8"
-    if packed:
-        unpacker = zlib.decompressobj()
-        try:
-            rest = unpacker.decompress(rest, _LARGEST_TEXT_BYTES)
-        except zlib.error:
-            return None
-        if unpacker.unconsumed_tail:
-            return None
-    if len(rest) > _LARGEST_TEXT_BYTES:
+    return Text(keyword.decode("latin-1"), rest, packed, encoding)
+
+
+def unpacked(text: Text) -> bytes | None:
+    """Its bytes, cut off at 4 MiB; None where they do not unpack."""
+    if not text.packed:
+        return text.value[:_LARGEST_TEXT_BYTES]
+    try:
+        return zlib.decompressobj().decompress(text.value, _LARGEST_TEXT_BYTES)
+    except zlib.error:
         return None
-    return keyword.decode("latin-1"), rest.decode(encoding, "replace")
+
+
+def text_of(kind: bytes, data: bytes) -> tuple[str, str] | None:
+    """(keyword, text) of a text chunk, unpacked; None where it is none, or over 1 MiB. Never raises."""
+    text = split_text(kind, data)
+    value = unpacked(text) if text else None
+    if text is None or value is None or len(value) > LARGEST_LABEL_BYTES:
+        return None
+    return text.keyword, value.decode(text.encoding, "replace")
 
 
 def png_info(given: PngInfo | None, packet: bytes, words: Mapping[str, str], aigc_json: str) -> PngInfo:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from xml.etree.ElementTree import Element
 
 from guardrail.marks.metadata import aigc
 from guardrail.marks.metadata.rdf import LARGEST_XMP_BYTES, NAMESPACES, RDF, Packet, UnusablePacket, parse, written
 
-__all__ = ["LARGEST_XMP_BYTES", "UnusablePacket", "packet_of", "read_xmp"]
+__all__ = ["LARGEST_XMP_BYTES", "UnusablePacket", "packet_of", "properties_of", "read_xmp"]
 
 _DESCRIPTION, _ABOUT, _LI, _ALT = f"{{{RDF}}}Description", f"{{{RDF}}}about", f"{{{RDF}}}li", f"{{{RDF}}}Alt"
 _ARRAYS = (_ALT, f"{{{RDF}}}Bag", f"{{{RDF}}}Seq")
@@ -21,6 +22,7 @@ _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _READ = {uri: prefix for prefix, uri in NAMESPACES.items() if prefix != "TC260"}
 # As the standard's examples have it, and as it is also seen.
 _AIGC_SPACES = frozenset(s + aigc.NAMESPACE[4:].rstrip("/") + e for s in ("http", "https") for e in ("", "/"))
+_AIGC = "TC260:AIGC"
 _MOST_PROPERTIES = 256
 
 # Where other programs keep pictures, or say where in the file they are: thumbnails (XMP specification, part 2), depth
@@ -83,24 +85,41 @@ def packet_of(
 def read_xmp(packet: bytes) -> dict[str, str]:
     """The known properties of a packet by prefixed name, the keys of the AIGC field under ``aigc:``.
 
-    Empty where there are none, or where the packet cannot be used. Attributes, elements, arrays (the first text of
-    alternatives), links and qualified values are read, whatever the prefixes are.
+    Empty where there are none, or where the packet cannot be used.
+    """
+    found: dict[str, str] = {}
+    for name, text in properties_of(packet, _READ):
+        if name != _AIGC:
+            found.setdefault(name, text)
+            continue
+        for key, value in aigc.read_aigc(text).items():
+            found.setdefault(f"aigc:{key}", value)
+    return found
+
+
+def properties_of(packet: bytes, spaces: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(prefix:name, text) of the properties of some namespaces, and of the AIGC field as ``TC260:AIGC``.
+
+    None where the packet cannot be used. Attributes, elements, arrays (the first text of alternatives), links and
+    qualified values are read, whatever the packet's prefixes are; properties of its parts, or of what the picture was
+    made from, are not.
+
+    Args:
+        spaces: namespace to prefix.
     """
     try:
         descriptions = parse(packet).descriptions
     except UnusablePacket:
-        return {}
-    found: dict[str, str] = {}
-    for name, value in _properties(descriptions):
-        uri, _, local = name[1:].partition("}")
-        if len(found) >= _MOST_PROPERTIES:
-            break
-        if uri in _READ and (text := _text(value)):
-            found.setdefault(f"{_READ[uri]}:{local}", text)
-        elif _is_aigc(name):
-            for key, text in aigc.read_aigc(_text(value)).items():
-                found.setdefault(f"aigc:{key}", text)
-    return found
+        return
+    wanted = ((name, value) for name, value in _properties(descriptions) if _known(name, spaces))
+    for name, value in islice(wanted, _MOST_PROPERTIES):
+        if text := _text(value):
+            yield _known(name, spaces), text
+
+
+def _known(name: str, spaces: Mapping[str, str]) -> str:
+    uri, _, local = name[1:].partition("}")
+    return _AIGC if _is_aigc(name) else f"{spaces[uri]}:{local}" if uri in spaces else ""
 
 
 def _full(name: str) -> str:

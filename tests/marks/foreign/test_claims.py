@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from guardrail.marks.foreign import foreign_layers
 from guardrail.marks.foreign.claims import Claim, read_claims
-from guardrail.marks.foreign.containers import fields_of
+from guardrail.marks.foreign.fields import fields_of
 from tests.budget import examples
 from tests.marks.foreign.drawings import drawing
 
@@ -285,9 +285,28 @@ def test_no_random_bytes_raise(head: bytes) -> None:
         assert isinstance(read_claims(head + rng.bytes(int(rng.integers(0, 2000)))), tuple)
 
 
-def test_avif_is_searched_for_its_packet() -> None:
-    content = b"\0\0\0\x1cftypavif" + b"\0" * 40 + xmp('xmp:CreatorTool="ComfyUI">').encode() + b"\0" * 9
-    assert [c.generator for c in read_claims(content)] == ["ComfyUI"]
+def uuid_box(body: bytes) -> bytes:
+    body = bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + body
+    return struct.pack(">I", 8 + len(body)) + b"uuid" + body
+
+
+AVIF = b"\0\0\0\x1cftypavif" + b"\0" * 16
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (AVIF + b"\0" * 24 + xmp('xmp:CreatorTool="ComfyUI">').encode() + b"\0" * 9, ("ComfyUI", "XMP CreatorTool")),
+        (with_exif("AVIF", {0x0131: "ComfyUI"}), ("ComfyUI", "EXIF Software")),
+        (
+            AVIF + uuid_box(f"jumb c2pa {IPTC}trainedAlgorithmicMedia\0".encode()),
+            ("not named", "C2PA manifest, not validated"),
+        ),
+    ],
+    ids=["a packet found by looking", "EXIF", "a manifest"],
+)
+def test_avif_files_name_their_generators(content: bytes, wanted: tuple[str, str]) -> None:
+    assert [(c.generator, c.field) for c in read_claims(content)] == [wanted]
 
 
 def hidden(signature: bytes, *, alpha: bool) -> np.ndarray:
