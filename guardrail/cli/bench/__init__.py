@@ -2,7 +2,7 @@
 
 import typer
 
-from guardrail.cli.bench import images, marks, pipelines, prompts
+from guardrail.cli.bench import compare, gate, images, marks, pipelines, policy, prompts
 
 __all__ = ["app"]
 
@@ -11,3 +11,6 @@ prompts.register(app)
 images.register(app)
 pipelines.register(app)
 marks.register(app)
+compare.register(app)
+gate.register(app)
+policy.register(app)

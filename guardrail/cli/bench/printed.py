@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,39 @@ from guardrail.cli import show
 from guardrail.cli.bench.prompts import table
 
 if TYPE_CHECKING:
+    from guardrail.bench.run.record import Run
     from guardrail.bench.tables import Sheet
 
-__all__ = ["print_report"]
+__all__ = ["carry_out", "print_report"]
+
+
+def carry_out(measure: Callable[[], Run], out: Path | None, json: bool) -> Run:
+    """Measure, write the folder, print.
+
+    Raises:
+        DataError: the data cannot be used, or the folder cannot be written to.
+    """
+    from guardrail.bench.report import prepare
+    from guardrail.bench.run.folder import write_run
+
+    if out is not None:
+        prepare(out)
+    run = measure()
+    files = write_run(run, out) if out is not None else []
+    if json:
+        show.print_json(
+            {
+                "suite": run.suite,
+                **run.facts,
+                "not_run": dict(run.not_run),
+                "measures": [m.to_json() for m in run.measures],
+                "timing": dict(run.timing),
+            }
+        )
+    else:
+        lines = (*run.told, *((name, f"not run: {why}") for name, why in run.not_run.items()))
+        print_report(lines, (sheet for sheet in run.sheets if sheet.brief), files)
+    return run
 
 
 def print_report(facts: Iterable[tuple[str, str]], sheets: Iterable[Sheet], files: Iterable[Path]) -> None:

@@ -1,0 +1,238 @@
+"""Two runs of a suite side by side: each figure of both, what changed, and whether that can be chance.
+
+Shares of the same prompts are compared row by row (exact McNemar test), shares of other rows as two samples (Fisher).
+Of what is no share only the two values are known, and whether their intervals overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from guardrail.bench.files import DataError
+from guardrail.bench.run.fingerprint import data_hashes, differences
+from guardrail.bench.run.folder import read_run
+from guardrail.bench.run.measures import Measure
+from guardrail.bench.run.samples import FILE, read_samples
+from guardrail.bench.statistics import Difference, Rate, paired, unpaired
+from guardrail.bench.tables import Sheet
+
+__all__ = ["LEVEL", "Change", "Comparison", "compare", "comparison_json", "comparison_sheets", "written_value"]
+
+LEVEL = 0.05
+_NO_CHANGE = 1e-12
+_Sample = Mapping[str, Any]
+# What counts towards a share, and of which role; shares of other names are compared as two samples.
+_COUNTS: Mapping[str, tuple[str, Callable[[_Sample], bool]]] = {
+    "block_rate": ("block", lambda s: bool(s["action"] == "block")),
+    "stop_rate": ("block", lambda s: bool(s["action"] != "allow")),
+    "over_block_rate": ("benign", lambda s: bool(s["action"] == "block")),
+    "over_stop_rate": ("benign", lambda s: bool(s["action"] != "allow")),
+    "other_block_rate": ("other", lambda s: bool(s["action"] == "block")),
+}
+_DIMENSIONS = ("label", "lang", "source", "attack")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure in both runs.
+
+    Attributes:
+        difference: after − before with its interval and p; None where no test fits.
+        verdict: ``better``, ``worse`` or ``same`` in the direction that the figure has; empty where it has none, or
+            was not measured in one of the runs.
+        sure: whether the change is more than chance: p below 0.05, or intervals that do not overlap.
+    """
+
+    before: Measure
+    after: Measure
+    difference: Difference | None
+    verdict: Literal["better", "worse", "same", ""]
+    sure: bool
+
+    @property
+    def key(self) -> str:
+        return self.after.key
+
+    @property
+    def worse_by(self) -> float:
+        """How far it went in the wrong direction; 0 where it did not."""
+        if self.before.value is None or self.after.value is None or self.verdict != "worse":
+            return 0.0
+        return abs(self.after.value - self.before.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs.
+
+    Attributes:
+        changes: figures that both have, in the order of the later one.
+        gone, new: keys that only the earlier, or only the later run has.
+        differ: what the runs differ in, in words.
+        same_data: whether the data were the same bytes.
+        rows: prompts that both judged, paired; 0 where they could not be paired.
+    """
+
+    suite: str
+    changes: tuple[Change, ...]
+    gone: tuple[str, ...]
+    new: tuple[str, ...]
+    differ: tuple[str, ...]
+    same_data: bool
+    rows: int
+
+
+def compare(before: Path, after: Path) -> Comparison:
+    """The folders of two runs of one suite.
+
+    Raises:
+        DataError: one is no run, or they are of two suites.
+    """
+    old, new = read_run(before), read_run(after)
+    if old.suite != new.suite:
+        raise DataError(f"{before} is a run of {old.suite} and {after} one of {new.suite}: they have nothing in common")
+    pairs = _pairs(before / FILE, after / FILE)
+    changes = [
+        _change(old.measures[key], measure, pairs) for key, measure in new.measures.items() if key in old.measures
+    ]
+    return Comparison(
+        new.suite,
+        tuple(changes),
+        tuple(key for key in old.measures if key not in new.measures),
+        tuple(key for key in new.measures if key not in old.measures),
+        tuple(differences(old.run, new.run)),
+        data_hashes(old.run) == data_hashes(new.run),
+        len(pairs),
+    )
+
+
+def _pairs(before: Path, after: Path) -> list[tuple[_Sample, _Sample]]:
+    """Samples of the same prompt in both, by id and disguise; none where ids do not tell them apart."""
+    if not before.exists() or not after.exists():
+        return []
+    (_, old), (_, new) = read_samples(before), read_samples(after)
+    named = {_name(sample): sample for sample in old}
+    if len(named) < len(old) or len({_name(sample) for sample in new}) < len(new):
+        return []
+    return [
+        (named[_name(sample)], sample)
+        for sample in new
+        if _name(sample) in named and named[_name(sample)].get("role") == sample.get("role")
+    ]
+
+
+def _name(sample: _Sample) -> tuple[str, str, str]:
+    return str(sample.get("id", "")), str(sample.get("of", "")), str(sample.get("attack", ""))
+
+
+def _change(before: Measure, after: Measure, pairs: Sequence[tuple[_Sample, _Sample]]) -> Change:
+    if before.value is None or after.value is None:
+        return Change(before, after, None, "", False)
+    difference = _tested(before, after, pairs)
+    moved = after.value - before.value
+    if not after.better:
+        verdict: Literal["better", "worse", "same", ""] = ""
+    elif abs(moved) < _NO_CHANGE:
+        verdict = "same"
+    else:
+        verdict = "better" if (moved > 0) == (after.better == "higher") else "worse"
+    sure = difference.p < LEVEL if difference is not None else _apart(before.interval, after.interval)
+    return Change(before, after, difference, verdict, sure and abs(moved) >= _NO_CHANGE)
+
+
+def _tested(before: Measure, after: Measure, pairs: Sequence[tuple[_Sample, _Sample]]) -> Difference | None:
+    if before.count is None or after.count is None:
+        return None
+    if after.name in _COUNTS and all(dimension in _DIMENSIONS for dimension, _ in after.of):
+        role, counts = _COUNTS[after.name]
+        mine = [(a, b) for a, b in pairs if b["role"] == role and _belongs(b, after.of)]
+        old, new = (np.array([counts(pair[i]) for pair in mine], bool) for i in (0, 1))
+        # Only where the pairs are exactly what the two figures were made of.
+        if len(mine) == before.n == after.n and int(old.sum()) == before.count and int(new.sum()) == after.count:
+            return paired(old, new)
+    return unpaired(Rate(before.count, before.n), Rate(after.count, after.n))
+
+
+def _belongs(sample: _Sample, of: Sequence[tuple[str, str]]) -> bool:
+    """Whether a prompt is of this part; disguised copies are of no part but that of their disguise."""
+    if sample.get("of") and "attack" not in dict(of):
+        return False
+    return all(sample.get(dimension, "") == value for dimension, value in of)
+
+
+def _apart(before: tuple[float, float] | None, after: tuple[float, float] | None) -> bool:
+    return before is not None and after is not None and (before[1] < after[0] or after[1] < before[0])
+
+
+def comparison_sheets(of: Comparison, *, every: bool = False) -> list[Sheet]:
+    """Tables: what the runs differ in, and the figures that changed (`every`: also those that did not)."""
+    shown = [c for c in of.changes if every or (c.after.value != c.before.value)]
+    rows = [
+        (
+            c.key,
+            written_value(c.before),
+            written_value(c.after),
+            _moved(c),
+            "–" if c.difference is None else f"{c.difference.p:.3g}",
+            {"": "", "same": "same"}.get(c.verdict, c.verdict if c.sure else f"{c.verdict}, perhaps chance"),
+        )
+        for c in shown
+    ]
+    note = (
+        f"{of.rows:,} prompts in both, paired: exact McNemar test where a figure is of them. "
+        if of.rows
+        else "The rows could not be paired: shares are compared as two samples (Fisher's exact test). "
+    ) + "p is not adjusted for the number of lines."
+    sheets = [
+        Sheet("What differs", ("between the two runs",), tuple((text,) for text in of.differ)),
+        Sheet("Figures", ("figure", "before", "after", "change (95 %)", "p", "verdict"), tuple(rows), note),
+        Sheet("Only in the earlier run", ("figure",), tuple((key,) for key in of.gone)),
+        Sheet("Only in the later run", ("figure",), tuple((key,) for key in of.new)),
+    ]
+    return [sheet for sheet in sheets if sheet.rows]
+
+
+def written_value(measure: Measure) -> str:
+    """``12.34 % of 500``; ``not measured: why``."""
+    if measure.value is None:
+        return f"not measured: {measure.note}" if measure.note else "not measured"
+    value = f"{100 * measure.value:.2f} %" if measure.unit in ("share", "census") else f"{measure.value:.4g}"
+    return f"{value} of {measure.n:,}" if measure.n else value
+
+
+def _moved(change: Change) -> str:
+    if change.before.value is None or change.after.value is None:
+        return "–"
+    moved = change.after.value - change.before.value
+    if change.difference is None:
+        return f"{100 * moved:+.2f} points" if change.after.unit == "share" else f"{moved:+.4g}"
+    low, high = change.difference.low, change.difference.high
+    return f"{100 * moved:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def comparison_json(of: Comparison) -> dict[str, Any]:
+    """The same as JSON, every figure that both runs have."""
+    return {
+        "suite": of.suite,
+        "same_data": of.same_data,
+        "paired_rows": of.rows,
+        "differ": list(of.differ),
+        "gone": list(of.gone),
+        "new": list(of.new),
+        "changes": [
+            {
+                "figure": c.key,
+                "before": c.before.to_json(),
+                "after": c.after.to_json(),
+                "difference": None if c.difference is None else c.difference.to_json(),
+                "verdict": c.verdict,
+                "more_than_chance": c.sure,
+            }
+            for c in of.changes
+        ],
+    }

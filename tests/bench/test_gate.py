@@ -1,0 +1,148 @@
+"""Two runs side by side, and the gate that lets a build fail."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardrail.bench.comparison import compare, comparison_json, comparison_sheets
+from guardrail.bench.files import DataError
+from guardrail.bench.gate import gate, limits_of
+from guardrail.bench.run.folder import write_run
+from guardrail.bench.run.measures import Measure, of_rate
+from guardrail.bench.run.record import Run
+from guardrail.bench.run.samples import FILE, Samples
+from guardrail.bench.statistics import Rate
+from tests.cli.said import running
+
+FACTS: dict[str, Any] = {
+    "policy": {"id": "mine", "version": "1", "sha256": "a" * 64, "thresholds": {"sexual.explicit": 0.5}, "rules": {}},
+    "checks": [{"check": "sexual-text", "version": "2", "weights": {"prompt-classifier": "c" * 64}}],
+    "lists": {"sexual.en.txt": {"sha256": "1" * 64, "entries": 420}},
+    "data": {"files": [{"name": "a.jsonl", "sha256": "d" * 64, "rows": 100}]},
+    "seed": 1,
+}
+LANGS = ("en", "ko")
+
+
+def written(folder: Path, blocked: dict[str, int], facts: dict[str, Any] | None = None, **more: Any) -> Path:
+    """A run over 100 prompts to be blocked in each language, of which so many were blocked."""
+    folder.mkdir()
+    with Samples(folder / FILE, {"of": folder.name}) as samples:
+        for lang in LANGS:
+            for i in range(100):
+                action = "block" if i < blocked[lang] else "allow"
+                samples.add({"id": f"{lang}{i}", "role": "block", "lang": lang, "action": action, "of": "", "attack": ""})
+    measures = [of_rate("block_rate", Rate(sum(blocked.values()), 200), "higher")]
+    measures += [of_rate("block_rate", Rate(blocked[lang], 100), "higher", lang=lang) for lang in LANGS]
+    measures += [Measure("auroc", (), more.get("auroc", 0.9), 200, None, (0.85, 0.95), "DeLong", "higher", "area")]
+    run = Run("prompts", "t", {**FACTS, **(facts or {})}, tuple(measures))
+    write_run(more.get("run", lambda r: r)(run), folder)
+    return folder
+
+
+def test_the_same_run_twice_has_nothing_to_say(tmp_path: Path) -> None:
+    a, b = (written(tmp_path / name, {"en": 90, "ko": 80}) for name in "ab")
+    found = compare(a, b)
+    assert (found.differ, found.gone, found.new, found.same_data, found.rows) == ((), (), (), True, 200)
+    assert {c.verdict for c in found.changes} == {"same"}
+    assert comparison_sheets(found) == []
+    assert not any(f.failure for f in gate({}, (), found))
+
+
+def test_the_same_prompts_are_compared_row_by_row(tmp_path: Path) -> None:
+    a, b = written(tmp_path / "a", {"en": 90, "ko": 80}), written(tmp_path / "b", {"en": 84, "ko": 80})
+    found = {c.key: c for c in compare(a, b).changes}
+    change = found["block_rate[lang=en]"]
+    assert change.difference is not None
+    # Six lost, none gained: the exact test of six coins.
+    assert (change.difference.method, change.difference.p) == ("McNemar, exact", pytest.approx(2 * 0.5**6))
+    assert (change.verdict, change.sure) == ("worse", True)
+    assert found["block_rate[lang=ko]"].verdict == "same"
+    assert found["auroc"].difference is None
+
+
+def test_other_rows_are_compared_as_two_samples(tmp_path: Path) -> None:
+    a, b = written(tmp_path / "a", {"en": 90, "ko": 80}), written(tmp_path / "b", {"en": 84, "ko": 80})
+    (b / FILE).unlink()
+    found = compare(a, b)
+    change = next(c for c in found.changes if c.key == "block_rate[lang=en]")
+    assert found.rows == 0
+    assert change.difference is not None
+    assert (change.difference.method, change.sure) == ("Fisher, exact, other rows", False)
+
+
+def test_what_differs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {
+        "policy": {**FACTS["policy"], "thresholds": {"sexual.explicit": 0.95}},
+        "lists": {"sexual.en.txt": {"sha256": "2" * 64, "entries": 0}},
+        "checks": [{"check": "sexual-text", "version": "3", "weights": {"prompt-classifier": "e" * 64}}],
+    }
+    a = written(tmp_path / "a", {"en": 90, "ko": 80})
+    b = written(tmp_path / "b", {"en": 40, "ko": 80}, facts)
+    assert compare(a, b).differ == (
+        "threshold sexual.explicit: 0.5 → 0.95",
+        "list sexual.en.txt: 420 → 0 entries",
+        "check sexual-text: version 2 → 3",
+        f"check sexual-text: model prompt-classifier {'c' * 12} → {'e' * 12}",
+    )
+    run = running(capsys)
+    said = run("bench", "gate", b, "--baseline", a, "--junit", tmp_path / "gate.xml")
+    assert said.code == 1
+    assert "FAIL block_rate got worse: 85.00 % of 200 → 60.00 % of 200" in said.out
+    assert "threshold sexual.explicit: 0.5 → 0.95" in said.out
+    assert "list sexual.en.txt: 420 → 0 entries" in said.out
+    assert 'failures="2"' in (tmp_path / "gate.xml").read_text("utf-8")
+    assert run("bench", "gate", a, "--baseline", a).code == 0
+    told = run("bench", "compare", a, b, "--json").json
+    assert told == json.loads(json.dumps(comparison_json(compare(a, b))))
+
+
+def test_a_small_part_that_moved_by_chance_does_not_close_the_gate_but_the_whole_does(tmp_path: Path) -> None:
+    a = written(tmp_path / "a", {"en": 90, "ko": 80})
+    b = written(tmp_path / "b", {"en": 88, "ko": 80})
+    failed = [f.key for f in gate({}, (), compare(a, b)) if f.failure]
+    assert failed == ["block_rate"]
+    assert not [f for f in gate({}, (), compare(a, b), tolerance=0.02) if f.failure]
+
+
+def test_a_figure_that_is_no_longer_measured_closes_the_gate(tmp_path: Path) -> None:
+    a = written(tmp_path / "a", {"en": 90, "ko": 80})
+    b = written(tmp_path / "b", {"en": 90, "ko": 80}, run=lambda r: replace(r, measures=r.measures[:2]))
+    assert [f.key for f in gate({}, (), compare(a, b)) if f.failure] == ["block_rate[lang=ko]", "auroc"]
+    gone = replace(Measure("auroc", better="higher", unit="area"), note="no harmless row")
+    c = written(tmp_path / "c", {"en": 90, "ko": 80}, run=lambda r: replace(r, measures=(*r.measures[:3], gone)))
+    assert [f.failure for f in gate({}, (), compare(a, c)) if f.failure] == [
+        "auroc is no longer measured: no harmless row"
+    ]
+
+
+def test_limits_look_at_the_value_or_at_the_bound(tmp_path: Path) -> None:
+    measures = {"block_rate": of_rate("block_rate", Rate(95, 100), "higher"), "ece": Measure("ece", value=0.1, n=9)}
+    ask = lambda *under, bound=False: [  # noqa: E731
+        bool(f.failure) for f in gate(measures, limits_of(under, ["ece=0.2"], bound=bound))
+    ]
+    assert ask("block_rate=0.95") == [False, False]
+    assert ask("block_rate=0.96") == [True, False]
+    # The bound of 95 of 100 is 0.888; a figure without an interval has none to show.
+    assert ask("block_rate=0.9", bound=True) == [True, True]
+    assert ask("recall=0.1") == [True, False]
+    with pytest.raises(DataError, match="write FIGURE=NUMBER"):
+        limits_of(["block_rate"], [])
+
+
+def test_a_gate_that_cannot_close_is_refused(tmp_path: Path) -> None:
+    a = written(tmp_path / "a", {"en": 90, "ko": 80})
+    other = {"data": {"files": [{"name": "b.jsonl", "sha256": "9" * 64, "rows": 100}]}}
+    b = written(tmp_path / "b", {"en": 90, "ko": 80}, other)
+    with pytest.raises(DataError, match="other data"):
+        gate({}, (), compare(a, b))
+    with pytest.raises(DataError, match="nothing to look at"):
+        gate({})
+    c = written(tmp_path / "c", {"en": 90, "ko": 80}, run=lambda r: replace(r, suite="images"))
+    with pytest.raises(DataError, match="nothing in common"):
+        compare(a, c)
