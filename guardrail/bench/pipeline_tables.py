@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from guardrail.bench.run.environment import environment
+from guardrail.bench.run.record import Run
 from guardrail.bench.tables import Sheet
 
-__all__ = ["pipeline_facts", "pipeline_sheets"]
+__all__ = ["pipeline_facts", "pipeline_sheets", "pipelines_run"]
 
 _CALL = {
     "difference_wall": "guarded − bare, wall",
@@ -15,6 +17,29 @@ _CALL = {
     "own_wall": "outside of the pipeline's call, wall",
     "own_processor": "outside of the pipeline's call, processor",
 }
+
+
+def pipelines_run(report: Mapping[str, Any]) -> Run:
+    """The report as a run. All of it are times and memory, which differ from run to run: metrics.json holds none."""
+    run = report["run"]
+    parts = ("call_ms", "step_ms", "memory", "guard_memory", "targets")
+    not_run = {name: "left out" for name in ("memory", "guard_memory") if report[name] is None}
+    return Run(
+        "pipelines",
+        "The guard around a pipeline",
+        {
+            **environment(run["command"]),
+            "date": run["date"],
+            "load": run["load"],
+            "pipeline": report["pipeline"],
+            "policy": {"id": report["policy"]},
+        },
+        (),
+        timing={**{name: report[name] for name in parts}, "seconds": run["seconds"]},
+        told=tuple(pipeline_facts(report)),
+        sheets=tuple(pipeline_sheets(report)),
+        not_run=not_run,
+    )
 
 
 def pipeline_sheets(report: Mapping[str, Any]) -> list[Sheet]:

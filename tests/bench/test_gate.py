@@ -36,7 +36,9 @@ def written(folder: Path, blocked: dict[str, int], facts: dict[str, Any] | None 
         for lang in LANGS:
             for i in range(100):
                 action = "block" if i < blocked[lang] else "allow"
-                samples.add({"id": f"{lang}{i}", "role": "block", "lang": lang, "action": action, "of": "", "attack": ""})
+                samples.add(
+                    {"id": f"{lang}{i}", "role": "block", "lang": lang, "action": action, "of": "", "attack": ""}
+                )
     measures = [of_rate("block_rate", Rate(sum(blocked.values()), 200), "higher")]
     measures += [of_rate("block_rate", Rate(blocked[lang], 100), "higher", lang=lang) for lang in LANGS]
     measures += [Measure("auroc", (), more.get("auroc", 0.9), 200, None, (0.85, 0.95), "DeLong", "higher", "area")]

@@ -15,6 +15,7 @@ from PIL import Image
 from guardrail.bench.files import DataError
 from guardrail.bench.marks import measure as measuring
 from guardrail.bench.marks import peers, tables
+from guardrail.bench.marks.as_run import marks_run
 from guardrail.bench.marks.conditions import named
 from guardrail.bench.marks.measure import MarksPlan, measure
 from guardrail.bench.marks.methods import Method, Read, tileline
@@ -22,6 +23,7 @@ from guardrail.bench.marks.peers import PEERS, Peer
 from guardrail.bench.marks.pictures import Size, chosen, size_of, sources
 from guardrail.bench.marks.tables import mark_facts, mark_sheets
 from guardrail.bench.report import written
+from guardrail.bench.run.samples import FILE
 from tests.cli.said import running
 
 Pixels = NDArray[np.uint8]
@@ -98,7 +100,7 @@ def test_several_processes_give_the_figures_of_one(folder: Path) -> None:
 def test_every_figure_comes_from_the_run(folder: Path) -> None:
     report = measure(plan(folder))
     (row,) = report["rows"]
-    assert report["complete"] is True
+    assert len(set(report["pictures"].pop("sha256").values())) == 2
     assert report["pictures"] == {"there": 5, "chosen": 5, "groups": {"a": 2, "b": 3}}
     none = row["conditions"]["none"]
     # Four were marked, of one a bit is wrong; the fifth counts as lost.
@@ -118,15 +120,23 @@ def test_every_figure_comes_from_the_run(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("made_up")
-def test_a_report_is_kept_while_it_is_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "KEEP_EVERY", 2)
-    kept: list[dict[str, Any]] = []
+def test_a_run_that_was_stopped_goes_on_and_gives_the_same_figures(folder: Path, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    measure(plan(folder), lambda *said: told.append(said), lambda report: kept.append(json.loads(json.dumps(report))))
-    assert [k["rows"][0]["n"] for k in kept] == [2, 4]
-    assert not any(k["complete"] for k in kept)
+    path = tmp_path / FILE
+    whole = measure(plan(folder, results=path), lambda *said: told.append(said))
     assert told[-1] == ("pictures, made up at 128", 5, 5)
-    assert "still going on" in dict(mark_facts(kept[0]))["not complete"]
+    assert len(told) == 5
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:3]) + lines[3][:50])
+    told.clear()
+    again = measure(plan(folder, results=path), lambda *said: told.append(said))
+    assert [done for _, done, _ in told] == [3, 4, 5]
+    assert marks_run(again).measures == marks_run(whole).measures
+    with pytest.raises(DataError, match="another run"):
+        measure(plan(folder, results=path, sizes=[Size(96, 96)]))
+    path.write_bytes(lines[0] + b"{}\n")
+    with pytest.raises(DataError, match="no picture"):
+        measure(plan(folder, results=path))
 
 
 @pytest.mark.usefixtures("made_up")

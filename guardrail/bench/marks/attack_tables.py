@@ -83,7 +83,7 @@ def attack_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was attacked, with what and where, as (name, value)."""
     of = report["pictures"]
     kinds = ", ".join(f"{n} {group}" for group, n in of["groups"].items())
-    facts = [] if report["complete"] else [("not complete", "the run was still going on when this was written")]
+    facts = []
     refused = sum(row["refused"] for row in report["rows"])
     if refused:
         facts += [("refused", f"in {refused} trials a picture was not marked, since its mark could not be read back")]

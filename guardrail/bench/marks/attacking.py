@@ -6,7 +6,6 @@ The watermark is asked as a service would be (mark this picture, look at that on
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from guardrail.bench.marks import attacks, quality
 from guardrail.bench.marks.measure import Progress, run_facts
 from guardrail.bench.marks.pictures import Size, Source, chosen, groups, sources
 from guardrail.bench.marks.systems import System, systems
+from guardrail.bench.run.environment import load_average
 from guardrail.bench.statistics import Rate
 
 __all__ = ["ATTACKS", "FORMAT", "KIND", "AttackPlan", "Trial", "attack"]
@@ -110,20 +110,17 @@ class _Stage:
         return np.random.default_rng(int.from_bytes(hashlib.sha256(repr(name).encode()).digest()[:8], "big"))
 
 
-def attack(
-    plan: AttackPlan, progress: Progress | None = None, keep: Callable[[dict[str, Any]], object] | None = None
-) -> dict[str, Any]:
+def attack(plan: AttackPlan, progress: Progress | None = None) -> dict[str, Any]:
     """The report, as JSON holds it.
 
     Args:
         progress: told (what is done, how many so far, of how many).
-        keep: given the report so far after each attack.
 
     Raises:
         DataError: the pictures cannot be used.
     """
     found = sources(plan.images, packaged=plan.packaged, drawn=plan.drawn)
-    begun, load = time.perf_counter(), os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    begun, load = time.perf_counter(), load_average()
     of, others = _cast(found, plan.victims)
     stage = _Stage(
         plan,
@@ -134,7 +131,6 @@ def attack(
     report: dict[str, Any] = {
         "kind": KIND,
         "format": FORMAT,
-        "complete": False,
         "pictures": {"victims": len(of), "others": len(others), "groups": groups(of)},
         "size": str(plan.size),
         "asked_db": plan.psnr_db,
@@ -149,9 +145,6 @@ def attack(
         stage.cache.clear()
         if progress is not None:
             progress(f"attacks ({name})", number + 1, len(ATTACKS))
-        if keep is not None:
-            keep(report)
-    report["complete"] = True
     report["run"]["seconds"] = time.perf_counter() - begun
     return report
 

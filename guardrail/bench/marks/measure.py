@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 import multiprocessing
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,17 @@ from numpy.typing import NDArray
 from guardrail import __version__
 from guardrail.bench.marks import quality
 from guardrail.bench.marks.conditions import CONDITIONS, Condition
-from guardrail.bench.marks.methods import Method, Read, tileline
+from guardrail.bench.marks.methods import Method, tileline
 from guardrail.bench.marks.peers import PEERS
 from guardrail.bench.marks.pictures import Size, Source, chosen, groups, sources
-from guardrail.bench.run.environment import machine
+from guardrail.bench.marks.seen import Seen
+from guardrail.bench.run.environment import load_average, machine
+from guardrail.bench.run.samples import Samples
 from guardrail.bench.statistics import Rate
 
 __all__ = ["FORMAT", "KIND", "MarksPlan", "measure", "run_facts"]
 
 KIND, FORMAT = "guardrail bench marks", 1
-KEEP_EVERY = 5
-"""Pictures between two looks at a report that is still being made."""
 FAILURES = 40
 """So many pictures are named for each condition that lost them."""
 Progress = Callable[[str, int, int], None]
@@ -57,6 +57,8 @@ class MarksPlan:
         peer_pictures: on so many pictures; a quarter of it for those that take seconds a call.
         command: how this was called, for the report.
         jobs: processes, each with its own pictures.
+        results: file of the samples, from which a run that was killed goes on; None for none.
+        fresh: begin anew, whatever is in it.
     """
 
     images: Sequence[Path] = ()
@@ -70,82 +72,86 @@ class MarksPlan:
     peer_pictures: int = 20
     command: str = ""
     jobs: int = 1
+    results: Path | None = None
+    fresh: bool = False
 
 
-@dataclass(slots=True)
-class _Seen:
-    """One picture with one method."""
-
-    picture: str
-    group: str
-    enlarged: float
-    quality: dict[str, float] = field(default_factory=dict)
-    ms: dict[str, tuple[float, float]] = field(default_factory=dict)
-    reads: dict[str, tuple[Read, int, float]] = field(default_factory=dict)
-    """By condition: what was read, how many bits were right, processor ms."""
-    unmarked: str = ""
-    other_key: str = ""
-    error: str = ""
-
-
-def measure(
-    plan: MarksPlan, progress: Progress | None = None, keep: Callable[[dict[str, Any]], object] | None = None
-) -> dict[str, Any]:
+def measure(plan: MarksPlan, progress: Progress | None = None) -> dict[str, Any]:
     """The report, as JSON holds it. All but times is the same for the same pictures and versions.
 
     Args:
         progress: told (what is done, how many so far, of how many).
-        keep: given the report so far now and then, `complete` False.
 
     Raises:
-        DataError: the pictures cannot be used.
+        DataError: the pictures cannot be used, or `plan.results` are of another run.
     """
     found = sources(plan.images, packaged=plan.packaged, drawn=plan.drawn)
     pictures = chosen(found, plan.limit)
-    begun, load = time.perf_counter(), os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    jobs: list[tuple[Method, Size, list[Source]]] = [(tileline(plan.psnr_db[0]), size, pictures) for size in plan.sizes]
-    missing: dict[str, str] = {}
-    if plan.peers:
-        for peer in PEERS:
-            if peer.lacking:
-                missing[peer.method.name] = peer.lacking
-                continue
-            most = max(1, plan.peer_pictures // 4) if peer.slow else plan.peer_pictures
-            jobs.append((peer.method, plan.sizes[0], chosen(pictures, most)))
-    jobs += [(tileline(db), size, pictures) for db in plan.psnr_db[1:] for size in plan.sizes]
-    lacking = {c.name: c.lacking for c in plan.conditions if c.lacking}
+    begun, load = time.perf_counter(), load_average()
+    jobs, missing = _jobs(plan, pictures)
     conditions = [c for c in plan.conditions if not c.lacking]
-    report: dict[str, Any] = {
-        "kind": KIND,
-        "format": FORMAT,
-        "complete": False,
-        "pictures": {"there": len(found), "chosen": len(pictures), "groups": groups(pictures)},
-        "aims": {c.name: c.aim for c in conditions},
-        "rows": [],
-        "not_installed": missing,
-        "not_measured": lacking,
-        "run": run_facts(plan.command, load) | {"jobs": plan.jobs},
-    }
-    with _spread_over(plan.jobs) as each:
+    rows = []
+    with Samples(plan.results, _identity(plan, jobs), fresh=plan.fresh) as samples, _spread_over(plan.jobs) as each:
+        waiting = iter(samples.done)
         for method, size, of in jobs:
-            seen: list[_Seen] = []
-            done = report["rows"]
-            # Shuffled, so that a report that is still being made is of all kinds of pictures.
+            # Shuffled, so that a run that is not done yet is of all kinds of pictures.
             shuffled = sorted(of, key=lambda s: _secret(s, "order"))
-            for one in each(partial(_look, method, size, [c.name for c in conditions]), shuffled):
+            seen = [Seen.from_json(sample) for sample in islice(waiting, len(shuffled))]
+            look = partial(_look, method, size, [c.name for c in conditions])
+            for one in each(look, shuffled[len(seen) :]):
                 seen.append(one)
+                samples.add({"method": method.name, "size": str(size), **one.to_json()})
                 if progress is not None:
                     progress(f"pictures, {method.name} at {size}", len(seen), len(of))
-                if keep is not None and len(seen) % KEEP_EVERY == 0:
-                    keep(report | {"rows": [*done, _row(method, size, seen, conditions)]})
-            done.append(_row(method, size, seen, conditions))
-    report["complete"] = True
-    report["run"]["seconds"] = time.perf_counter() - begun
-    return report
+            rows.append(_row(method, size, seen, conditions))
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "pictures": {
+            "there": len(found),
+            "chosen": len(pictures),
+            "groups": groups(pictures),
+            "sha256": {group: _digest(p for p in pictures if p.group == group) for group in groups(pictures)},
+        },
+        "aims": {c.name: c.aim for c in conditions},
+        "rows": rows,
+        "not_installed": missing,
+        "not_measured": {c.name: c.lacking for c in plan.conditions if c.lacking},
+        "run": run_facts(plan.command, load) | {"jobs": plan.jobs, "seconds": time.perf_counter() - begun},
+    }
+
+
+_Job = tuple[Method, Size, list[Source]]
+
+
+def _jobs(plan: MarksPlan, pictures: list[Source]) -> tuple[list[_Job], dict[str, str]]:
+    """What is measured one after the other, and which peers are not: name → why."""
+    jobs: list[_Job] = [(tileline(plan.psnr_db[0]), size, pictures) for size in plan.sizes]
+    missing: dict[str, str] = {}
+    for peer in PEERS if plan.peers else ():
+        if peer.lacking:
+            missing[peer.method.name] = peer.lacking
+        else:
+            most = max(1, plan.peer_pictures // 4) if peer.slow else plan.peer_pictures
+            jobs.append((peer.method, plan.sizes[0], chosen(pictures, most)))
+    return jobs + [(tileline(db), size, pictures) for db in plan.psnr_db[1:] for size in plan.sizes], missing
+
+
+def _identity(plan: MarksPlan, jobs: Sequence[_Job]) -> dict[str, Any]:
+    return {
+        "suite": "marks",
+        "guardrail": __version__,
+        "conditions": [c.name for c in plan.conditions if not c.lacking],
+        "jobs": [[method.name, str(size), _digest(of)] for method, size, of in jobs],
+    }
+
+
+def _digest(pictures: Iterable[Source]) -> str:
+    return hashlib.sha256("".join(f"{p.name}={p.sha256};" for p in pictures).encode()).hexdigest()
 
 
 @contextmanager
-def _spread_over(jobs: int) -> Iterator[Callable[[Callable[[Source], _Seen], Sequence[Source]], Iterator[_Seen]]]:
+def _spread_over(jobs: int) -> Iterator[Callable[[Callable[[Source], Seen], Sequence[Source]], Iterator[Seen]]]:
     """A `map` over so many processes; what it gives is the same and in the same order for any number."""
     if jobs == 1:
         yield map
@@ -186,9 +192,9 @@ class _Clock:
         return made
 
 
-def _look(method: Method, size: Size, conditions: Sequence[str], source: Source) -> _Seen:
+def _look(method: Method, size: Size, conditions: Sequence[str], source: Source) -> Seen:
     before = source.pixels(size)
-    seen = _Seen(source.name, source.group, source.enlarged(size))
+    seen = Seen(source.name, source.group, source.enlarged(size))
     key, payload = _secret(source, "key"), int.from_bytes(_secret(source, "payload"), "big") >> (256 - method.bits)
     clock = _Clock()
     marker = clock("key", lambda: method.marker(key))
@@ -226,7 +232,7 @@ def _look(method: Method, size: Size, conditions: Sequence[str], source: Source)
 # ---- all pictures
 
 
-def _row(method: Method, size: Size, seen: Sequence[_Seen], conditions: Sequence[Condition]) -> dict[str, Any]:
+def _row(method: Method, size: Size, seen: Sequence[Seen], conditions: Sequence[Condition]) -> dict[str, Any]:
     able = [s for s in seen if not s.error]
     return {
         "method": method.name,
@@ -271,15 +277,15 @@ def _verdicts(of: Sequence[str]) -> dict[str, int]:
     return {verdict: list(of).count(verdict) for verdict in sorted(set(of))}
 
 
-def _is_exact(method: Method, seen: _Seen, name: str) -> bool:
+def _is_exact(method: Method, seen: Seen, name: str) -> bool:
     return not seen.error and seen.reads[name][0].payload is not None and seen.reads[name][1] == method.bits
 
 
-def _exact(method: Method, name: str, seen: Sequence[_Seen]) -> dict[str, Any]:
+def _exact(method: Method, name: str, seen: Sequence[Seen]) -> dict[str, Any]:
     return Rate(sum(_is_exact(method, s, name) for s in seen), len(seen)).to_json()
 
 
-def _cell(method: Method, name: str, seen: Sequence[_Seen]) -> dict[str, Any]:
+def _cell(method: Method, name: str, seen: Sequence[Seen]) -> dict[str, Any]:
     """What became of one condition; a picture that could not be marked was not read."""
     able = [s.reads[name] for s in seen if not s.error]
     statistics = [read.statistic for read, _, _ in able if read.statistic is not None and math.isfinite(read.statistic)]

@@ -62,11 +62,13 @@ class Source:
     Attributes:
         group: the folder it came from, ``scikit-image`` or ``drawn``.
         number: within its group, from 0; names of files are in no report.
+        sha256: of its pixels; empty for what is drawn here.
     """
 
     group: str
     number: int
     _open: Callable[[Size], Image]
+    sha256: str = ""
 
     @property
     def name(self) -> str:
@@ -104,7 +106,7 @@ def sources(folders: Sequence[Path], *, packaged: bool, drawn: int) -> list[Sour
         digest = hashlib.sha256(image.tobytes()).digest()
         if min(image.size) >= SMALLEST_SIDE and digest not in seen:
             seen.add(digest)
-            made.append(Source(group, count[group], partial(_file, path)))
+            made.append(Source(group, count[group], partial(_file, path), digest.hex()))
             count[group] += 1
     made += [Source("drawn", n, partial(_drawn, n)) for n in range(drawn)]
     if not made:

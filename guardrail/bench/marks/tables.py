@@ -23,8 +23,7 @@ def mark_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was measured, with what and where, as (name, value)."""
     of = report["pictures"]
     kinds = ", ".join(f"{n} {group}" for group, n in of["groups"].items())
-    facts = [] if report["complete"] else [("not complete", "the run was still going on when this was written")]
-    facts += [("pictures", f"{of['chosen']:,} of {of['there']:,} there: {kinds}")]
+    facts = [("pictures", f"{of['chosen']:,} of {of['there']:,} there: {kinds}")]
     facts += [(name, why) for name, why in {**report["not_installed"], **report["not_measured"]}.items()]
     return [*facts, *run_lines(report["run"])]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import shlex
 import sys
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from guardrail.cli import show
-from guardrail.cli.bench.printed import print_report
+from guardrail.cli.bench.printed import carry_out
 from guardrail.cli.bench.prompts import Progress
 from guardrail.cli.policy.shared import JSON, refuse
 
@@ -28,7 +26,7 @@ def pipelines(
     guard_memory: Annotated[
         bool, typer.Option(help="Also the memory of a guard with every check loaded (models pulled).")
     ] = True,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.md.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "--output_path", help="Folder for the run.")] = None,
     json: JSON = False,
 ) -> None:
     """Measure the guard around a pipeline: time a call and a step with all checks stubbed, and memory.
@@ -37,40 +35,26 @@ def pipelines(
     pulled); 3 a pipeline or a policy that does not load.
     """
     from guardrail.bench.files import DataError
-    from guardrail.bench.pipeline_tables import pipeline_facts, pipeline_sheets
+    from guardrail.bench.pipeline_tables import pipelines_run
     from guardrail.bench.pipelines import PipelinePlan, measure
-    from guardrail.bench.report import prepare, write_texts, written
     from guardrail.demo.opening import open_pipeline
     from guardrail.demo.pictures import portrait
 
+    plan = PipelinePlan(
+        open_pipeline,
+        portrait,
+        model,
+        policy,
+        calls,
+        memory_calls=memory_calls,
+        guard_memory=guard_memory,
+        command=shlex.join(["guardrail", *sys.argv[1:]]),
+    )
+    progress = Progress() if sys.stderr.isatty() else None
     try:
-        if out is not None:
-            prepare(out)
-        command = shlex.join(["guardrail", *sys.argv[1:]])
-        plan = PipelinePlan(
-            open_pipeline,
-            portrait,
-            model,
-            policy,
-            calls,
-            memory_calls=memory_calls,
-            guard_memory=guard_memory,
-            command=command,
-        )
-        report = measure(plan, Progress() if sys.stderr.isatty() else None)
-        files: list[Path] = []
-        if out is not None:
-            texts = {
-                "report.json": json_text.dumps(report, ensure_ascii=False, allow_nan=False) + "\n",
-                "report.md": written("The guard around a pipeline", pipeline_facts(report), pipeline_sheets(report)),
-            }
-            files = write_texts(texts, out)
+        carry_out(lambda: pipelines_run(measure(plan, progress)), out, json)
     except DataError as error:
-        refuse(str(error), json)
-    if json:
-        show.print_json(report)
-        return
-    print_report(pipeline_facts(report), (s for s in pipeline_sheets(report) if s.brief), files)
+        refuse(error, json)
 
 
 def register(app: typer.Typer) -> None:
