@@ -10,8 +10,10 @@ from guardrail.decision import Decision
 from guardrail.drafts import write_whole
 from guardrail.errors import MarkError, UnsupportedInput
 from guardrail.keys import Keyring, find_keyring
-from guardrail.marks.files import Sign, encode_image, label_of
+from guardrail.marks.files import label_of
+from guardrail.marks.guarded_file import encode_guarded
 from guardrail.marks.label import Label, label_for, one_line
+from guardrail.marks.marker import Marker
 from guardrail.marks.verify import Verification, verify_image
 from guardrail.media import Limits, Role
 from guardrail.media.arrays import is_array, is_pil
@@ -38,29 +40,45 @@ def encode(
 ) -> bytes:
     """An image that came out of the guard as file content, with its label in the metadata, signed where that is set up.
 
+    The watermark is read back from what is written, with the keys of the guard that the picture or its decision came
+    from, or else of this installation. Where it is not read, an array is refused if the policy asked for a watermark; a
+    picture that carries a label (one that was cut, say) still says that a model made it, and names no watermark.
+
     Args:
         image: a PIL image, an array (H, W, 3) or a tensor (3, H, W).
         format: png, jpeg, webp or avif.
-        decision: needed for arrays and tensors, which carry no label: the output's own, ``out.guardrail[i]``.
-        marking: the provider and the signer, as the guard has them; for what carries none of its own: arrays, tensors,
-            and pictures that were pickled.
+        decision: needed for arrays and tensors, which carry no label: the output's own, ``out.guardrail[i]``. As the
+            guard gave it, it brings along the provider and the signer.
+        marking: provider, signer and registry, as the guard has them; for what brings none along: pictures and
+            decisions that were pickled.
         prompt, prompt_writer: written into the file (IPTC AIPromptInformation, AIPromptWriterName); by default neither
             is, anywhere.
         params: Pillow's options for the format, such as ``quality``.
 
     Raises:
         MarkError: nothing is known about the image, its decision is a block, the policy asks for a watermark that was
-            never put in, the format cannot carry a label, or the file is to be signed and cannot be.
+            never put in or is not read in the file, the format cannot carry a label, or the file is to be signed or
+            registered and cannot be.
         InputError: several pictures in one array, or what cannot be read as a picture.
     """
     if decision is not None and decision.blocked:
         raise MarkError(f"the decision {decision.id} is a block: there is nothing to save")
-    label = label_of(image) or _label(decision)
-    sign: Sign | None = getattr(image, "guardrail_sign", None)
+    own = label_of(image)
+    marker: Marker | None = getattr(image, "guardrail_marker", None) or (decision.marker if decision else None)
+    label = own or _label(decision, marker)
     if marking is not None:
-        label, sign = _marked(label, sign, marking)
-    picture = _pil(image)
-    return encode_image(picture, format, label, sign=sign, prompt=prompt, prompt_writer=prompt_writer, **params)
+        label = _marked(label, marking)
+    return encode_guarded(
+        _pil(image),
+        format,
+        label,
+        marker,
+        marking=marking,
+        required=own is None and decision is not None and decision.labels.get("watermark") == "invisible",
+        prompt=prompt,
+        prompt_writer=prompt_writer,
+        **params,
+    )
 
 
 def save(
@@ -134,21 +152,15 @@ def _pil(image: Any) -> Image:
     return fromarray(read_image(image, role=Role.OUTPUT).frames[0])
 
 
-def _marked(label: Label, sign: Sign | None, marking: Marking) -> tuple[Label, Sign | None]:
-    """What `marking` adds; a label that names its provider, and a picture with its signer, keep them."""
+def _marked(label: Label, marking: Marking) -> Label:
+    """What `marking` adds; a label that names its provider keeps it."""
     if not (label.provider or label.provider_code):
         provider, code = one_line(marking.provider), one_line(marking.provider_code)
         label = replace(label, provider=provider, provider_code=code)
-    if marking.signer is not None:
-        label = replace(label, signed=True)
-        if sign is None:
-            from guardrail.marks.credentials.writing import signing
-
-            sign = signing(label, marking.signer)
-    return label, sign
+    return replace(label, signed=label.signed or marking.signer is not None)
 
 
-def _label(decision: Decision | None) -> Label:
+def _label(decision: Decision | None, marker: Marker | None) -> Label:
     if decision is None:
         raise MarkError(
             "this image carries no label: give the output's decision, save(image, path, decision=out.guardrail[i])"
@@ -158,4 +170,6 @@ def _label(decision: Decision | None) -> Label:
             f"the policy of the decision {decision.id} asks for a watermark and none was put in: "
             "save what guard.mark(image, after=decision) returns"
         )
+    if marker is not None:
+        return marker.label(decision, decision.mark_id, system="guardrail")
     return label_for(decision, decision.mark_id, system="guardrail")

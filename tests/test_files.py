@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,20 @@ from PIL import Image
 import guardrail
 from guardrail.decision import Action, Decision, PolicyRef, Stage
 from guardrail.errors import InputError, MarkError
-from guardrail.keys import load_keyring
+from guardrail.keys import Keyring, load_keyring
 from guardrail.marks.files import read_file_label
 from guardrail.marks.guarded_image import guarded
 from guardrail.marks.label import Label
+from guardrail.marks.marker import Marker
+from guardrail.marks.settings import Marking
 from guardrail.marks.stack import MarkStack
 from tests.marks.conftest import drawing
 
 MARK_ID = "01234abcde"
-PIXELS = drawing(96, 128)
+UNMARKED_PIXELS = drawing(96, 128)
+STACK = MarkStack(Keyring([bytes(range(32))], source="a test"))
+PIXELS = np.asarray(STACK.embed(UNMARKED_PIXELS, MARK_ID), np.uint8)
+GREY = np.asarray(STACK.embed(UNMARKED_PIXELS[..., :1], MARK_ID), np.uint8)[..., 0]
 ALLOWED = Decision(
     "019a0000-0000-7000-8000-000000000002",
     Action.ALLOW,
@@ -32,6 +39,7 @@ ALLOWED = Decision(
     mark_id=MARK_ID,
     due=(Stage.PROMPT, Stage.OUTPUT),
     created="2026-11-27T12:00:00.000Z",
+    marker=Marker(STACK, Marking()),
 )
 BLOCKED = ALLOWED.copy(action=Action.BLOCK)
 LABELLED = guarded(Image.fromarray(PIXELS), Label("trainedAlgorithmicMedia", "a generator", decision_id="its-own"))
@@ -48,10 +56,10 @@ def opened(content: bytes) -> np.ndarray:
         (PIXELS, (96, 128, 3)),
         (PIXELS / np.float32(255), (96, 128, 3)),
         (PIXELS[None] / 255.0, (96, 128, 3)),
-        (PIXELS[..., 0], (96, 128, 3)),
+        (GREY, (96, 128, 3)),
         (np.dstack([PIXELS, PIXELS[..., :1]]), (96, 128, 4)),
         (Image.fromarray(PIXELS), (96, 128, 3)),
-        (Image.fromarray(PIXELS).convert("L"), (96, 128)),
+        (Image.fromarray(GREY), (96, 128)),
     ],
     ids=["uint8", "float", "a batch of one", "grey", "RGBA", "PIL", "grey PIL"],
 )
@@ -67,7 +75,7 @@ def test_arrays_are_saved_with_the_label_of_their_decision(tmp_path: Path, image
 
 
 def test_pixels_are_written_as_they_are() -> None:
-    for image in (PIXELS, PIXELS / np.float32(255), PIXELS / 255.0):
+    for image in (PIXELS, PIXELS / np.float32(255)):
         assert np.array_equal(opened(guardrail.encode(image, "png", decision=ALLOWED)), PIXELS)
 
 
@@ -94,6 +102,15 @@ REFUSED: dict[str, tuple[Any, str, Decision | None, type[Exception], str]] = {
         MarkError,
         r"guard\.mark\(image, after=decision\)",
     ),
+    "a picture without the watermark": (
+        UNMARKED_PIXELS,
+        "a.png",
+        ALLOWED,
+        MarkError,
+        f"{MARK_ID} is not read in the file",
+    ),
+    "another mark than the decision's": (PIXELS, "a.png", ALLOWED.copy(mark_id="fedcba9876"), MarkError, "is not read"),
+    "no key to read the watermark with": (PIXELS, "a.png", ALLOWED.copy(marker=None), MarkError, "no key is here"),
     "GIF": (PIXELS, "a.gif", ALLOWED, MarkError, "gif cannot carry a label"),
     "BMP of a labelled image": (LABELLED, "a.bmp", None, MarkError, "bmp cannot carry a label"),
     "no suffix": (LABELLED, "a", None, MarkError, "a file without a suffix cannot"),
@@ -120,6 +137,16 @@ def test_a_refused_file_keeps_what_was_there(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == b"yesterday's"
 
 
+def test_a_decision_goes_into_a_pickle_without_its_keys() -> None:
+    twin = pickle.loads(pickle.dumps(ALLOWED))
+    assert twin == ALLOWED
+    assert (twin.marker, ALLOWED.marker is None) == (None, False)
+    assert "arker" not in f"{ALLOWED!r}{ALLOWED.to_json()}"
+    assert dataclasses.asdict(ALLOWED)["marker"] is ALLOWED.marker
+    with pytest.raises(TypeError, match="its keys would go along"):
+        pickle.dumps(ALLOWED.marker)
+
+
 def test_without_a_wish_for_a_watermark_none_is_missed() -> None:
     plain = UNMARKED.copy(labels={})
     said = read_file_label(guardrail.encode(PIXELS, "webp", decision=plain))
@@ -133,7 +160,11 @@ def test_without_a_wish_for_a_watermark_none_is_missed() -> None:
 @pytest.fixture
 def marked() -> np.ndarray:
     """Marked with the key of this installation."""
-    return MarkStack(load_keyring()).embed(PIXELS, MARK_ID)
+    return MarkStack(load_keyring()).embed(UNMARKED_PIXELS, MARK_ID)
+
+
+# As it comes out of a record: nothing of the guard is known but the keys of this installation.
+READ_ANEW = ALLOWED.copy(marker=None)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +173,9 @@ def marked() -> np.ndarray:
         (lambda pixels: pixels, ["watermark"]),
         (lambda pixels: pixels / 255.0, ["watermark"]),
         (Image.fromarray, ["watermark"]),
-        (lambda pixels: guardrail.encode(pixels, "png", decision=ALLOWED), ["watermark", "metadata", "png text"]),
+        (lambda pixels: guardrail.encode(pixels, "png", decision=READ_ANEW), ["watermark", "metadata", "png text"]),
         (
-            lambda pixels: guardrail.encode(pixels, "webp", decision=ALLOWED, lossless=True),
+            lambda pixels: guardrail.encode(pixels, "webp", decision=READ_ANEW, lossless=True),
             ["watermark", "metadata"],
         ),
     ],

@@ -5,12 +5,12 @@ Exit codes: 0 allow or done, 1 findings, 2 usage, 3 a check could not run, 10 al
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from guardrail.cli import (
     audit,
@@ -27,13 +27,31 @@ from guardrail.cli import (
     policy,
     redact,
     registry,
+    show,
     verify,
 )
 from guardrail.errors import GuardrailError
 
 __all__ = ["app", "main"]
 
+
+# Newer versions of typer bring a click of their own along.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+class _Verbs(TyperGroup):
+    """Errors of usage quote what was given, and the shell puts names of files there."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _UsageError as error:
+            error.message = show.escaped(error.message)
+            raise
+
+
 app = typer.Typer(
+    cls=_Verbs,
     help="Safety middleware around image-generation pipelines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -56,11 +74,22 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(bench.app, name="bench")
 
 
-@app.command(help="Print the version.")
-def version() -> None:
-    from guardrail import __version__
+def _print_version(asked: bool) -> None:
+    if asked:
+        from guardrail import __version__
 
-    typer.echo(f"guardrail {__version__} (distribution guardrail-diffusion)")
+        show.say(f"guardrail {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,12 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(given)
     except GuardrailError as error:
         if "--json" in given:
-            typer.echo(json.dumps(_as_json(error), ensure_ascii=False))
-        typer.echo(f"guardrail: {error}", err=True)
+            show.print_json_line({"error": type(error).__name__, "message": str(error)})
+        show.say(f"guardrail: {show.told(error)}", err=True, lines=True)
         raise SystemExit(3) from None
     except BrokenPipeError:
         raise SystemExit(1) from None
-
-
-def _as_json(error: GuardrailError) -> dict[str, Any]:
-    return {"error": type(error).__name__, "message": str(error)}

@@ -23,7 +23,7 @@ def _log(file: Path | None) -> Any:
 
     path = file or home() / "audit.sqlite"
     if not path.exists():
-        typer.echo(f"there is no record at {path}", err=True)
+        show.say(f"there is no record at {path}", err=True)
         raise typer.Exit(2)
     return open_audit(path, load_keyring())
 
@@ -101,12 +101,12 @@ def verify(
     if json:
         show.print_json(report.to_json())
     elif report.ok:
-        typer.echo(
+        show.say(
             f"{report.records} records, the chain is sound"
             + ("" if given else "; a cut tail shows only against a checkpoint")
         )
     else:
-        typer.echo(f"NOT SOUND: {report.problem} at record {report.first_bad}: {report.detail}")
+        show.say(f"NOT SOUND: {report.problem} at record {report.first_bad}: {report.detail}")
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -118,13 +118,12 @@ def checkpoint(file: _File = None) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
-        typer.echo("nothing")
+        show.say("nothing")
         return
     table = Table(*rows[0], box=None, padding=(0, 2))
     for row in rows:
-        table.add_row(*(escape(str(v)) for v in row.values()))
+        table.add_row(*(show.in_markup(str(v)) for v in row.values()))
     show.console().print(table)

@@ -69,7 +69,7 @@ def check(
 
     options: dict[str, Any] = {"names": names or (), "insightface_pack": pack.absolute() if pack else ""}
     with (
-        Guard(policy, audit="auto" if record else None, **options) as guard,
+        Guard(policy, audit="auto" if record else None, releases=False, **options) as guard,
         guard.context(purpose=purpose, user=user, locale=locale),
     ):
         given = [TextInput(prompt)] if prompt is not None else []
@@ -91,7 +91,7 @@ def check(
         show.print_looked(seen, [p.name for p in images], described)
         _print_drawn(seen, drawn)
         for text in (a.text for a in decision.alterations if a.text is not None):
-            typer.echo(f"rewritten: {text}")
+            show.say(f"rewritten: {text}")
         if explain:
             show.print_explained(texts)
         _note_language(decision, lang or locale)
@@ -158,7 +158,7 @@ def _draw(seen: Sequence[Looked], out: Path, label: Callable[[Region], str]) -> 
             except OSError as error:
                 # The decision was made, and may be on record: it is printed all the same.
                 why = error.strerror or "not a usable path"
-                typer.echo(f"guardrail: {path} cannot be written: {why}; the decision stands", err=True)
+                show.say(f"guardrail: {path} cannot be written: {why}; the decision stands", err=True)
             else:
                 written[one.index] = path
     return written
@@ -183,7 +183,7 @@ def _print_drawn(seen: Sequence[Looked], drawn: Mapping[int, Path]) -> None:
             frames, found = len(one.image.frames), len({r.frame for r in one.found})
             which = f", frame {one.telling_frame + 1} of {frames}" if frames > 1 else ""
             which += f"; something was found in {found} frames" if found > 1 else ""
-            typer.echo(f"drawn: {drawn[one.index]}{which}")
+            show.say(f"drawn: {drawn[one.index]}{which}")
 
 
 def _note_language(decision: Decision, lang: str) -> None:
@@ -191,7 +191,7 @@ def _note_language(decision: Decision, lang: str) -> None:
     # Without the number of the decision, which is written in each language its own way.
     told, english = (decision.message(tag).rpartition(" (")[0] for tag in (lang, "en"))
     if told and told == english and lang[:2].lower() != "en":
-        typer.echo(f"guardrail: there is no message in {lang}: it is in English", err=True)
+        show.say(f"guardrail: there is no message in {lang}: it is in English", err=True)
 
 
 def register(app: typer.Typer) -> None:

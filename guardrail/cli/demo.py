@@ -52,15 +52,14 @@ def demo(
             }
         )
         raise typer.Exit(0 if run.ok else 1)
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("case", "decision", "rules", "as expected", box=None, padding=(0, 2))
     for r in run.results:
         actions = " ".join(f"[{show.COLOURS[d.action.value]}]{d.action.value}[/]" for d in r.decisions)
         rules = ", ".join(dict.fromkeys(rule for d in r.decisions for rule in d.rules if rule != "mark-everything"))
-        verdict = "[green]yes[/]" if r.ok else f"[red]NO: {escape('; '.join(r.differences))}[/]"
-        table.add_row(escape(r.case.title), actions, rules, verdict)
+        verdict = "[green]yes[/]" if r.ok else f"[red]NO: {show.in_markup('; '.join(r.differences))}[/]"
+        table.add_row(show.in_markup(r.case.title), actions, rules, verdict)
     console = show.console()
     console.print(table)
     good = sum(r.ok for r in run.results)

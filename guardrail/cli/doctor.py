@@ -27,12 +27,11 @@ def doctor(
     if json:
         show.print_json(found.to_json())
         raise typer.Exit(1 if found.faults else 0)
-    from rich.markup import escape
     from rich.table import Table
 
     out = show.console()
     for name, value in found.system.items():
-        out.print(f"{name}: {escape(value)}")
+        out.print(f"{name}: {show.in_markup(value)}")
     out.print("packages: " + ", ".join(f"{n} {v or '[dim]absent[/]'}" for n, v in found.packages.items()))
     models = Table("model", "state", "licence", "sha256", box=None, padding=(0, 2))
     for m in found.models:
@@ -41,21 +40,23 @@ def doctor(
     checks = Table("check", "state", "ms", "runs on", box=None, padding=(0, 2))
     for c in found.checks:
         ms = f"{c['ms']:.1f}" if "ms" in c else ""
-        checks.add_row(c["name"], c.get("state", ""), ms, escape(c.get("runs") or c.get("cause", "")))
+        checks.add_row(
+            c["name"], c.get("state", ""), ms, show.in_markup(c.get("runs") or c.get("cause", ""), lines=True)
+        )
     out.print(checks)
     for c in found.checks:
         for what, told in c.get("about", {}).items():
-            out.print(f"[dim]{c['name']}, {what}: {escape(told)}[/]")
+            out.print(f"[dim]{c['name']}, {what}: {show.in_markup(told)}[/]")
     for p in found.policies:
         colour = "green" if p["state"] == "can be enforced" else "red"
         out.print(f"policy {p['policy']}: [{colour}]{p['state']}[/]")
     for m in found.models:
         if m["mend"]:
-            out.print(f"[dim]to have {m['name']}: {escape(m['mend'])}[/]")
+            out.print(f"[dim]to have {m['name']}: {show.in_markup(m['mend'])}[/]")
     for remark in found.remarks:
-        out.print(f"[yellow]note:[/] {escape(remark)}")
+        out.print(f"[yellow]note:[/] {show.in_markup(remark, lines=True)}")
     for fault in found.faults:
-        out.print(f"[red]fault:[/] {escape(fault)}")
+        out.print(f"[red]fault:[/] {show.in_markup(fault, lines=True)}")
     raise typer.Exit(1 if found.faults else 0)
 
 

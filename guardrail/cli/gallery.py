@@ -82,7 +82,7 @@ def _say(identity: Any, text: str, json: bool) -> None:
     if json:
         show.print_json(_row(identity))
     else:
-        typer.echo(f"{identity.id} {text}")
+        show.say(f"{identity.id} {text}")
 
 
 def _by(given: str) -> str:
@@ -158,9 +158,9 @@ def add(
         conflicts = [dataclasses.asdict(c) for c in found]
         show.print_json(_row(identity) | {"pictures": len(vectors), "conflicts": conflicts})
         return
-    typer.echo(f"{identity.id} is on the {identity.list} list ({len(vectors)} pictures, {name})")
+    show.say(f"{identity.id} is on the {identity.list} list ({len(vectors)} pictures, {name})")
     for conflict in found:
-        typer.echo(conflict.describe())
+        show.say(conflict.describe())
 
 
 app.command("enrol", hidden=True)(add)
@@ -174,7 +174,6 @@ def list_(labels: _Labels = False, json: _Json = False) -> None:
     if json:
         show.print_json(rows)
         return
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
@@ -182,8 +181,8 @@ def list_(labels: _Labels = False, json: _Json = False) -> None:
     )
     for row in rows:
         purposes = ", ".join(row["purposes"]) or "any"
-        label = [escape(row["label"])] if labels else []
-        table.add_row(row["id"], row["list"], row["state"], escape(purposes), row["expires"] or "never", *label)
+        label = [show.in_markup(row["label"])] if labels else []
+        table.add_row(row["id"], row["list"], row["state"], show.in_markup(purposes), row["expires"] or "never", *label)
     show.console().print(table if rows else "nobody is enrolled")
 
 
@@ -195,7 +194,7 @@ def show_(identity: _Id, labels: _Labels = False, json: _Json = False) -> None:
         show.print_json(row)
         return
     for name, value in row.items():
-        typer.echo(f"{name}: {_plain(value)}")
+        show.say(f"{name}: {_plain(value)}")
 
 
 def _plain(value: Any) -> str:
@@ -244,12 +243,12 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("nobody is there to ask; say --yes")
-        typer.confirm(f"delete {identity} and all that is known of it?", abort=True, err=True)
+        typer.confirm(f"delete {show.escaped(identity)} and all that is known of it?", abort=True, err=True)
     _opened().delete(identity)
     if json:
         show.print_json({"id": identity, "deleted": True})
     else:
-        typer.echo(f"{identity} deleted")
+        show.say(f"{identity} deleted")
 
 
 @app.command()
@@ -260,7 +259,7 @@ def export(out: Path, passphrase_file: _Secret = None, keyring: _Ring = False, j
     if json:
         show.print_json({"file": str(out), "identities": count})
     else:
-        typer.echo(f"{out}: {count:,} identities")
+        show.say(f"{out}: {count:,} identities")
 
 
 @app.command(name="import")
@@ -277,7 +276,7 @@ def import_(source: Path, passphrase_file: _Secret = None, keyring: _Opens = Fal
     if json:
         show.print_json(dataclasses.asdict(done))
     else:
-        typer.echo(f"{done.added:,} added, {done.known:,} were here, {done.revoked:,} of them revoked now")
+        show.say(f"{done.added:,} added, {done.known:,} were here, {done.revoked:,} of them revoked now")
 
 
 def _lock(file: Path | None, keyring: bool, source: Path | None = None) -> Any:
@@ -320,8 +319,8 @@ def rekey(json: _Json = False) -> None:
     if json:
         show.print_json({"key": key, "changed": changed})
     else:
-        typer.echo(f"under key {key} now" if changed else f"encrypted anew under key {key}, as before")
-        typer.echo("keep the older keys: lists of known images, marks, records and exports may need them")
+        show.say(f"under key {key} now" if changed else f"encrypted anew under key {key}, as before")
+        show.say("keep the older keys: lists of known images, marks, records and exports may need them")
 
 
 @app.command()
@@ -332,15 +331,13 @@ def stats(json: _Json = False) -> None:
         show.print_json(found)
         return
     for name, states in found["lists"].items():
-        typer.echo(f"{name}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()))
+        show.say(f"{name}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()))
     for name, of in found["embedders"].items():
         how = "exact" if of["exact"] else "approximate"
-        typer.echo(f"{name}: {of['vectors']:,} vectors of {of['dimension']}, {how} search")
+        show.say(f"{name}: {of['vectors']:,} vectors of {of['dimension']}, {how} search")
         if missing := of["uncovered"]:
             identities = "identity has" if missing == 1 else "identities have"
-            typer.echo(
-                f"{name}: {missing:,} protected {identities} no vectors of it: a guard with it does not know them"
-            )
-    typer.echo(f"key {found['key_id']}, {found['changes']:,} changes, {found['bytes']:,} bytes")
+            show.say(f"{name}: {missing:,} protected {identities} no vectors of it: a guard with it does not know them")
+    show.say(f"key {found['key_id']}, {found['changes']:,} changes, {found['bytes']:,} bytes")
     if found["outdated_key"]:
-        typer.echo("this key is not the active one: run guardrail gallery rekey")
+        show.say("this key is not the active one: run guardrail gallery rekey")

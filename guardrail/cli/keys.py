@@ -41,14 +41,14 @@ def show_(json: _Json = False) -> None:
         show.print_json({"source": ring.source if ring else None, "keys": rows})
         return
     if ring is None:
-        typer.echo("there is no key yet; one is made on first use")
+        show.say("there is no key yet; one is made on first use")
         return
     from rich.table import Table
 
     table = Table("key", "made", "", box=None, padding=(0, 2))
     for key in ids:
         table.add_row(key, made[key] or "not known", "active" if key == ring.active else "")
-    typer.echo(f"from {ring.source}")
+    show.say(f"from {ring.source}")
     show.console().print(table)
 
 
@@ -61,11 +61,11 @@ def rotate(json: _Json = False) -> None:
     if json:
         show.print_json({"active": ring.active, "older": ring.ids[1:], "next": NEXT, "keep": KEEP})
         return
-    typer.echo(f"key {ring.active} is active now, in {ring.source}")
-    typer.echo("next:")
+    show.say(f"key {ring.active} is active now, in {ring.source}")
+    show.say("next:")
     for number, step in enumerate(NEXT, 1):
-        typer.echo(f"  {number}. {step}")
-    typer.echo(KEEP)
+        show.say(f"  {number}. {step}")
+    show.say(KEEP)
 
 
 @app.command()
@@ -81,12 +81,12 @@ def new(
         paths = {"root": str(made.root), "chain": str(made.chain), "key": str(made.key)}
         show.print_json({**paths, "expires": made.expires.isoformat(), "development": True, "note": DEVELOPMENT})
         return
-    typer.echo(f"made {made.root}, {made.chain} and {made.key}; valid until {made.expires:%Y-%m-%d}")
-    typer.echo(DEVELOPMENT)
-    typer.echo("to sign with it:")
-    typer.echo(f'  Signer.from_files("{made.chain}", "{made.key}")   # of guardrail.marks.credentials')
-    typer.echo("to have it trusted, by you alone:")
-    typer.echo(f'  read_credentials(content, anchors=load_anchors("{made.root}"))')
+    show.say(f"made {made.root}, {made.chain} and {made.key}; valid until {made.expires:%Y-%m-%d}")
+    show.say(DEVELOPMENT)
+    show.say("to sign with it:")
+    show.say(f'  Signer.from_files("{made.chain}", "{made.key}")   # of guardrail.marks.credentials')
+    show.say("to have it trusted, by you alone:")
+    show.say(f'  read_credentials(content, anchors=load_anchors("{made.root}"))')
 
 
 @app.command()
@@ -106,6 +106,6 @@ def check(
         row = {"by": read.by, "algorithm": algorithm, "expires": read.valid_until.isoformat()}
         show.print_json({**row, "certificates": len(read.certificates)})
         return
-    typer.echo(
+    show.say(
         f"{read.by}: signs with {algorithm} until {read.valid_until:%Y-%m-%d}, {len(read.certificates)} certificates"
     )

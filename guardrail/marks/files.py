@@ -22,12 +22,14 @@ from guardrail.marks.metadata.xmp import read_xmp
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Sign", "encode_image", "label_of", "read_file_label", "save_image"]
+__all__ = ["Confirm", "Sign", "encode_image", "label_of", "read_file_label", "save_image"]
 
 FORMATS: Mapping[str, str] = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 
 Sign = Callable[[bytes, str], bytes]
 """Signs a file: (content, ``png``, ``jpeg``, ``webp`` or ``avif``) → the signed content."""
+Confirm = Callable[[Label, bytes], tuple[Label, Sign | None]]
+"""Looks at a file before it is signed: (label, content) → what may be said of its pixels, and who signs that."""
 
 
 def label_of(image: object) -> Label | None:
@@ -42,6 +44,7 @@ def encode_image(
     label: Label | None,
     *,
     sign: Sign | None = None,
+    confirm: Confirm | None = None,
     prompt: str = "",
     prompt_writer: str = "",
     **params: Any,
@@ -56,6 +59,8 @@ def encode_image(
         format: png, jpeg, webp or avif, with or without a dot.
         label: what to write; ``None`` writes nothing, and keeps nothing.
         sign: called last with the content and its format.
+        confirm: called with the label and the content that has it; where it gives back another label, the file is
+            written again with that one. Its signer takes the place of `sign`.
         prompt, prompt_writer: written only if given here (IPTC ``AIPromptInformation``, ``AIPromptWriterName``).
 
     Raises:
@@ -66,32 +71,54 @@ def encode_image(
     form = FORMATS.get(format.lower().lstrip("."))
     if form is None:
         raise MarkError(f"{format or 'a file without a suffix'} cannot carry a label; use png, jpeg, webp or avif")
-    if label is not None and label.signed and sign is None:
-        raise MarkError(
-            "this picture is to be signed and has lost its signer (a pickled one has none): "
-            "save it with guardrail.save(image, path, marking=...)"
-        )
     if label is None and (prompt or prompt_writer):
         raise MarkError("a prompt is written beside a label, and this picture has none: give its decision")
+    if confirm is None:
+        _require_signer(label, sign)
     frames, params = _frames(image, form, params)
-    expected: dict[str, str] = {}
-    if label is not None:
-        from guardrail.marks.metadata.merge import prompt_properties, with_metadata
-
-        extra = prompt_properties(prompt, prompt_writer)
-        params = with_metadata(form, frames[0].mode, label, extra, frames[0].info, params)
-        expected = {**_expected(label, form), **extra}
-    content = _encoded(frames, form, params)
-    said = read_file_label(content) if label is not None or sign is not None else {}
-    if not expected.items() <= said.items():
-        raise MarkError(f"the label did not get into the {form} file")
-    return content if sign is None else _signed(content, form, said, sign)
+    content, said = _labelled(frames, form, label, prompt, prompt_writer, params)
+    if confirm is not None and label is not None:
+        true, sign = confirm(label, content)
+        _require_signer(true, sign)
+        if true != label:
+            content, said = _labelled(frames, form, true, prompt, prompt_writer, params)
+    if sign is None:
+        return content
+    return _signed(content, form, said or read_file_label(content), sign)
 
 
 def save_image(image: Image, path: str | Path, label: Label | None, **params: Any) -> None:
     """As `encode_image`, into a file named by its suffix."""
     target = Path(path)
     target.write_bytes(encode_image(image, target.suffix, label, **params))
+
+
+def _require_signer(label: Label | None, sign: Sign | None) -> None:
+    if label is not None and label.signed and sign is None:
+        raise MarkError(
+            "this picture is to be signed and has lost its signer (a pickled one has none): "
+            "save it with guardrail.save(image, path, marking=...)"
+        )
+
+
+def _labelled(
+    frames: Sequence[Image], form: str, label: Label | None, prompt: str, writer: str, params: Mapping[str, Any]
+) -> tuple[bytes, dict[str, str]]:
+    """The file with its label, not signed, and what it says; nothing is read where there is no label.
+
+    Raises:
+        MarkError: the label is not in it.
+    """
+    if label is None:
+        return _encoded(frames, form, params), {}
+    from guardrail.marks.metadata.merge import prompt_properties, with_metadata
+
+    extra = prompt_properties(prompt, writer)
+    content = _encoded(frames, form, with_metadata(form, frames[0].mode, label, extra, frames[0].info, params))
+    said = read_file_label(content)
+    if not {**_expected(label, form), **extra}.items() <= said.items():
+        raise MarkError(f"the label did not get into the {form} file")
+    return content, said
 
 
 def read_file_label(content: bytes) -> dict[str, str]:

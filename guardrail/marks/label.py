@@ -111,7 +111,7 @@ def label_for(
         provider=one_line(provider),
         provider_code=one_line(provider_code),
         integrity=one_line(integrity),
-        signed=signed,
+        signed=signed or bool(decision.labels.get("signed")),
     )
 
 

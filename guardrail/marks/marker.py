@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,24 @@ from guardrail.marks.base import eight_bits
 from guardrail.marks.label import Label, label_for
 from guardrail.marks.settings import Marking
 from guardrail.marks.stack import MarkStack
+from guardrail.media.renderings import renderings
 
 if TYPE_CHECKING:
     from guardrail.marks.files import Sign
     from guardrail.marks.registry import Registry
 
-__all__ = ["Marker", "free_mark_id"]
+__all__ = ["SIGNER", "Marker", "free_mark_id"]
+
+SIGNER = (
+    "give the guard marking=Marking(signer=Signer.from_files(chain, key)); guardrail keys new FOLDER makes both files, "
+    "for development only"
+)
+"""What to do where files must be signed."""
 
 # Decisions whose 40-bit ids may all be taken before giving up: with a million pictures registered, one is with 1e-6.
 _ATTEMPTS = 4
+# Pixels; below, there is nothing to look for a watermark in.
+_SMALLEST_SIDE = 2
 
 
 class Marker:
@@ -57,6 +67,15 @@ class Marker:
             words = [wording(text, modified=modified) for text in given]
             for text in (*words, *([TEXT_JOINT.join(words)] if len(words) > 1 else [])):
                 ensure_drawable(text, self._font)
+
+    def require_signer(self, decision: Decision) -> None:
+        """Find out before an output is released whether its files can be signed, where they must be.
+
+        Raises:
+            MarkError: the policy asks for a signature, and nobody signs.
+        """
+        if decision.labels.get("signed") and self.marking.signer is None:
+            raise MarkError(f"the policy {decision.policy.id} asks for signed files, and nobody signs: {SIGNER}")
 
     @staticmethod
     def asks_for_text(decision: Decision) -> bool:
@@ -117,6 +136,32 @@ class Marker:
         from guardrail.marks.credentials import signing
 
         return signing(label, self.marking.signer)
+
+    def reads(self, pixels: NDArray[np.uint8], mark_id: str) -> bool:
+        """Whether a watermark is read where it was put in an (H, W, 3 or 4) uint8 frame; transparent ones are looked at
+        as `guardrail.verify` does. No search: a cut picture may carry a mark that is not read so.
+        """
+        views = renderings(pixels) if min(pixels.shape[:2]) >= _SMALLEST_SIDE else ()
+        return any(
+            reading.payload is not None and reading.payload.mark_id == mark_id
+            for reading in (self.stack.read(view, search=False) for view in views)
+        )
+
+    def register_file(self, mark_id: str, content: bytes) -> None:
+        """Enter a file of a registered picture, to be found by its bytes. Nothing where there is no registry.
+
+        Raises:
+            RegistryError: it cannot be written: then the file is not released.
+        """
+        if self._registry is not None:
+            self._registry.add_file(mark_id, hashlib.sha256(content).hexdigest())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Marker:
+        # One for all: it holds keys and an open file.
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Marker is not pickled: its keys would go along; make the guard where it is used")
 
     def register(self, decision: Decision, mark_id: str, first: NDArray[Any], *, system: str, sha256: str) -> None:
         """Write an output down in the registry, if there is one.

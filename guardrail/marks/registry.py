@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guardrail.errors import RegistryError
+from guardrail.marks.registry_entry import COLUMNS, Entry, is_sha256, microseconds, row_of
 from guardrail.marks.registry_file import RegistryFile
+from guardrail.marks.registry_further import add_further, by_further, forget_further, further_of
 from guardrail.media.pdq import BYTES
 
 if TYPE_CHECKING:
@@ -27,60 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Registry", "pdq_of"]
 
-_ID = re.compile(r"[0-9a-f]{1,32}")
-_SHA256 = re.compile(r"(?:[0-9a-f]{64})?")
-_COLUMNS = "mark_id, key, tag, pdq, sha256, pixels_sha256, model, policy, created, decision"
 _TIMEOUT_S = 10.0
 # Rows read or asked for by number at a time: of the former each a kilobyte at most, of the latter SQLite takes 999.
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One released picture.
-
-    Args:
-        mark_id: of its watermark, hexadecimal.
-        key: the id of the key that it was marked with.
-        tag: the content tag in its watermark, 0 <= tag < 2**63.
-        pdq: perceptual hash of the released pixels, 32 bytes; ``None`` where there is too little in them for it to mean
-            anything (see `pdq_of`).
-        sha256: of the released bytes, 64 hex digits; empty where no file was released.
-        pixels_sha256: of the pixels before marking, as in the decision; empty where not known.
-        model: the generator, and `policy` the rules, by name.
-        created: RFC 3339 with an offset.
-        decision: the id of the decision that it was released by, which leads to the record; empty where nobody judged
-            it (a file that the operator marked).
-
-    Raises:
-        ValueError: a field is not of this form.
-    """
-
-    mark_id: str
-    key: str
-    tag: int
-    pdq: bytes | None = field(repr=False)
-    sha256: str
-    pixels_sha256: str
-    model: str
-    policy: str
-    created: str
-    decision: str = ""
-
-    def __post_init__(self) -> None:
-        if not _ID.fullmatch(self.mark_id):
-            raise ValueError("a mark id is 1 to 32 hexadecimal digits, in small letters")
-        if not 0 <= self.tag < 1 << 63:
-            raise ValueError("a content tag is a number of at most 63 bits")
-        if self.pdq is not None and len(self.pdq) != BYTES:
-            raise ValueError(f"a PDQ hash has {BYTES} bytes")
-        if not (_SHA256.fullmatch(self.sha256) and _SHA256.fullmatch(self.pixels_sha256)):
-            raise ValueError("a SHA-256 is 64 hexadecimal digits, in small letters, or empty")
-        _microseconds(self.created)
-
-    def to_json(self) -> dict[str, Any]:
-        said = {name: getattr(self, name) for name in _COLUMNS.split(", ")}
-        return said | {"pdq": None if self.pdq is None else self.pdq.hex()}
 
 
 class Registry:
@@ -109,12 +58,12 @@ class Registry:
 
     def add_all(self, entries: Sequence[Entry]) -> None:
         """As `add`, all of them or none."""
-        rows = [(*_row(entry), _microseconds(entry.created)) for entry in entries]
+        rows = [(*row_of(entry), microseconds(entry.created)) for entry in entries]
         with self._file.writing() as connection:
             for row in rows:
                 try:
                     connection.execute(
-                        f"INSERT INTO entries ({_COLUMNS}, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                        f"INSERT INTO entries ({COLUMNS}, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                         row,
                     )
                 except sqlite3.IntegrityError:
@@ -132,11 +81,45 @@ class Registry:
         return found[0][1] if found else None
 
     def by_sha256(self, sha256: str) -> Entry | None:
-        """The entry with these released bytes, the latest one; a SHA-256 in hex, in either case."""
-        if not _SHA256.fullmatch(sha256.lower()) or not sha256:
+        """The entry of a file with these bytes, the latest one; a SHA-256 in hex, in either case."""
+        if not is_sha256(sha256.lower()):
             raise ValueError("a SHA-256 is 64 hexadecimal digits")
-        found = self._where("sha256 <> '' AND sha256 = ?", (sha256.lower(),))
-        return found[-1][1] if found else None
+        with self._file.reading() as connection:
+            found = self._read(connection, "sha256 <> '' AND sha256 = ?", (sha256.lower(),))
+            for number in by_further(connection, sha256.lower()):
+                found += self._read(connection, "number = ?", (number,))
+        return max(found, key=lambda pair: pair[0])[1] if found else None
+
+    def find(self, name: str) -> Entry | None:
+        """The entry of a mark id or of a file's SHA-256, in hex."""
+        return self.by_sha256(name) if is_sha256(name.lower()) else self.by_id(name)
+
+    def add_file(self, mark_id: str, sha256: str) -> bool:
+        """Enter a file of a registered picture; there may be several of one.
+
+        Args:
+            sha256: of its bytes, 64 hex digits.
+
+        Returns:
+            Whether there is an entry for it: it may have been forgotten.
+
+        Raises:
+            RegistryError: there is no such registry, or it cannot be written.
+        """
+        if not is_sha256(sha256):
+            raise ValueError("a SHA-256 is 64 hexadecimal digits, in small letters")
+        with self._file.reading():
+            pass  # a file that is not there is an error, not made
+        with self._file.writing() as connection:
+            found = connection.execute("SELECT number, sha256 FROM entries WHERE mark_id = ?", (mark_id,)).fetchone()
+            if found is None:
+                return False
+            number, first = found
+            if not first:
+                connection.execute("UPDATE entries SET sha256 = ? WHERE number = ?", (sha256, number))
+            elif first != sha256:
+                add_further(connection, number, sha256)
+        return True
 
     def nearest(
         self, pdq: bytes | NDArray[np.uint8], distance: int = 31, *, limit: int = 20
@@ -188,10 +171,11 @@ class Registry:
         Raises:
             ValueError: the time has no zone.
         """
-        limit = _microseconds(before.isoformat())
+        limit = microseconds(before.isoformat())
         with self._file.reading():
             pass  # a file that is not there is an error, not made
         with self._file.writing() as connection:
+            forget_further(connection, limit)
             gone = connection.execute("DELETE FROM entries WHERE created_us < ?", (limit,)).rowcount
             if gone:
                 connection.execute("UPDATE forgotten SET times = times + 1")
@@ -201,7 +185,8 @@ class Registry:
         return int(gone)
 
     def export(self) -> Iterator[str]:
-        """All entries in the order in which they were added, each as one line of JSON, hashes in hex.
+        """All entries in the order in which they were added, each as one line of JSON, hashes in hex. Where an entry
+        has further files, their SHA-256 are in it as ``files``.
 
         Entries that come while it runs may or may not be among them.
         """
@@ -209,8 +194,10 @@ class Registry:
         while True:
             with self._file.reading() as connection:
                 rows = self._read(connection, "number > ?", (last,), limit=_AT_ONCE)
-            for _, entry in rows:
-                yield json.dumps(entry.to_json(), ensure_ascii=False)
+                more = further_of(connection, last, rows[-1][0]) if rows else {}
+            for number, entry in rows:
+                files = {"files": more[number]} if number in more else {}
+                yield json.dumps(entry.to_json() | files, ensure_ascii=False)
             if len(rows) < _AT_ONCE:
                 return
             last = rows[-1][0]
@@ -241,7 +228,7 @@ class Registry:
     ) -> list[tuple[int, Entry]]:
         """(number, entry) where the condition holds, in the order in which they were added."""
         rows = connection.execute(
-            f"SELECT number, {_COLUMNS} FROM entries WHERE {condition} ORDER BY number LIMIT ?",  # noqa: S608 - our own
+            f"SELECT number, {COLUMNS} FROM entries WHERE {condition} ORDER BY number LIMIT ?",  # noqa: S608 - our own
             (*values, limit),
         )
         try:
@@ -258,19 +245,3 @@ def pdq_of(pixels: NDArray[np.uint8]) -> bytes | None:
 
     hashes, quality = pdq(pixels)
     return hashes[0].tobytes() if quality >= USABLE_QUALITY else None
-
-
-def _row(entry: Entry) -> tuple[object, ...]:
-    return tuple(getattr(entry, name) for name in _COLUMNS.split(", "))
-
-
-def _microseconds(created: str) -> int:
-    """Since 1970.
-
-    Raises:
-        ValueError: not RFC 3339, or without an offset.
-    """
-    at = dt.datetime.fromisoformat(created)
-    if at.tzinfo is None:
-        raise ValueError("a time needs its zone: 2026-11-28T09:00:00Z")
-    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)

@@ -17,12 +17,14 @@ from urllib.parse import quote
 
 from guardrail.drafts import draft_of
 from guardrail.errors import RegistryError
+from guardrail.marks.registry_further import FORMAT
+from guardrail.marks.registry_further import SCHEMA as FILES_SCHEMA
 
 __all__ = ["FORMAT", "RegistryFile"]
 
 _APPLICATION_ID = 0x67726D72  # "grmr", at offset 68 of the file
-FORMAT = 2
-"""Version of the tables, in the file's header. 1 had no column for the decision; no release wrote it."""
+# In the file's header. Format 1 had no column for the decision (no release wrote it), format 2 no further files.
+_READ = (2, FORMAT)
 
 # AUTOINCREMENT: a number is never given twice, so that "what came after number n" is asked for by number.
 _SCHEMA = f"""
@@ -38,7 +40,7 @@ CREATE INDEX entries_created ON entries (created_us);
 CREATE TABLE forgotten (times INTEGER NOT NULL);
 INSERT INTO forgotten VALUES (0);
 PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
+{FILES_SCHEMA}
 """  # noqa: S608 - numbers of our own
 
 _files: weakref.WeakSet[RegistryFile] = weakref.WeakSet()
@@ -190,7 +192,7 @@ def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if mark != _APPLICATION_ID:
         raise RegistryError(f"{path} is no registry of marks; name another file, or put your copy of it back")
-    if version != FORMAT:
+    if version not in _READ:
         raise RegistryError(
             f"{path} is a registry of format {version}, this guardrail reads format {FORMAT}: "
             "use the guardrail that wrote it"

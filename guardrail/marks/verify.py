@@ -13,6 +13,7 @@ from guardrail.keys import Keyring
 from guardrail.marks.base import RANK
 from guardrail.marks.files import label_of, read_file_label
 from guardrail.marks.foreign import foreign_layers
+from guardrail.marks.foreign.layers import CLAIMED
 from guardrail.marks.layers import Layer
 from guardrail.marks.stack import MarkStack, Reading
 from guardrail.marks.tileline import calibration
@@ -41,9 +42,10 @@ VERIFY_LIMITS = Limits(pixels=8192 * 8192, file_bytes=256_000_000)
 _SMALLEST_SIDE = 2
 # Views (frames and renderings of transparency) in which a watermark is searched for, beside where it was put.
 _SEARCHED = 8
-# Verdicts by which a layer says that a model made the picture. A mark that was copied, credentials that do not hold and
-# mere likeness to a registered picture are findings, and no such evidence.
-_EVIDENCE = ("found", "marked, payload unreadable", "claimed")
+# Verdicts by which a layer says that a model made the picture; "claimed" is the file's own word, which anybody could
+# have written. A mark that was copied, credentials that do not hold and mere likeness to a registered picture are
+# findings, and no such evidence.
+_EVIDENCE = ("found", "marked, payload unreadable", CLAIMED)
 _FINDINGS = {
     "copied": "The watermark was made for another picture and copied onto this one.",
     INVALID: "The content credentials do not hold: the file was changed after signing, or the signer may not sign.",
@@ -55,6 +57,7 @@ _NOT_CHECKABLE = (
     "The picture was cut, turned or changed since it was marked, or the watermark was copied onto it: the mark cannot "
     "say which."
 )
+_UNTRUSTED = "The content credentials say so themselves: their signer is not trusted, and anybody can sign."
 _NO_KEY = "no key is here: a watermark of ours can be read with the key only that it was made with"
 
 
@@ -80,6 +83,8 @@ class Verification:
         findings = [text for verdict, text in _FINDINGS.items() if verdict in verdicts]
         if any(layer.says.get("binding") == "not checkable" for layer in self.layers):
             findings.append(_NOT_CHECKABLE)
+        if any(layer.name == "content credentials" and layer.verdict == CLAIMED for layer in self.layers):
+            findings.append(_UNTRUSTED)
         if self.ai_generated:
             # Each layer once, whatever the number of generators that it names.
             names = dict.fromkeys(layer.name for layer in self.layers if layer.verdict in _EVIDENCE)

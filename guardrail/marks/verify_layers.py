@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guardrail.errors import MissingExtra
+from guardrail.marks.foreign.layers import CLAIMED
 from guardrail.marks.label import SOURCE_TYPES
 from guardrail.marks.layers import Layer
 from guardrail.media import ImageInput, Limits
@@ -100,7 +101,8 @@ def _tells(keyword: str, text: str) -> bool:
 
 
 def credentials_layer(content: bytes, anchors: bytes | None, limits: Limits) -> Layer:
-    """Content Credentials (C2PA): ``found`` where they hold and say that a model made the picture.
+    """Content Credentials (C2PA): ``found`` where they hold, say that a model made the picture, and their signer is
+    among the anchors. Of any other signer it is ``claimed``: whoever writes a file can sign it with a key of their own.
 
     Raises:
         ConfigurationError: the anchors are no certificates.
@@ -120,7 +122,11 @@ def credentials_layer(content: bytes, anchors: bytes | None, limits: Limits) -> 
     if read.state == "Invalid":
         return Layer(name, INVALID, says)
     sources = f"{says.get('digital source type', '')}, {says.get('earlier digital source type', '')}".split(", ")
-    return Layer(name, "found" if _AI_SOURCES.intersection(sources) else "says nothing of AI", says)
+    if not _AI_SOURCES.intersection(sources):
+        return Layer(name, "says nothing of AI", says)
+    if read.state == "Trusted":
+        return Layer(name, "found", says)
+    return Layer(name, CLAIMED, {**says, "signer": "not trusted: the file says so itself"})
 
 
 def registry_layer(registry: Registry, image: ImageInput, watermark: Layer) -> Layer:

@@ -1,7 +1,8 @@
 """What a pipeline returns: finding the pictures in it, looking at them as 8-bit frames, and putting others in place.
 
 PIL images (videos: lists of them), numpy arrays (B, H, W, 3) or (B, T, H, W, 3) and tensors (B, 3, H, W),
-(B, T, 3, H, W) or (B, 3, T, H, W), both floats in 0..1. Everything keeps its type, dtype, device and place.
+(B, T, 3, H, W) or (B, 3, T, H, W), both floats in 0..1. Everything keeps its type, dtype, device and place, and its
+transparency, which is a fourth channel.
 
 Frames are read one at a time, when they are looked at: a video of floats is never there a second time as a whole, but
 once, as the copy that altered and marked frames are written into.
@@ -33,6 +34,7 @@ from guardrail.pipelines.pixels import (
     frames_of_pil,
     require_finite,
     scaled_for,
+    with_channels,
     write,
 )
 
@@ -166,7 +168,7 @@ class Result:
             return
         places, axis = by_frame(self._own(index))
         for place, frame in zip(places, frames, strict=True):
-            write(place, np.moveaxis(scaled_for(place, frame), -1, axis))
+            write(place, np.moveaxis(scaled_for(place, with_channels(frame, place.shape[axis])), -1, axis))
 
     def put_native(self, index: int, other: Any) -> None:
         """Replace one output by another of the same native form (``None`` only in lists of PIL images).

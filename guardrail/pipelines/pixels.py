@@ -23,6 +23,7 @@ __all__ = [
     "frames_of_pil",
     "require_finite",
     "scaled_for",
+    "with_channels",
     "write",
 ]
 
@@ -60,7 +61,7 @@ class OnDemand(Sequence[NDArray[Any]]):
 
 
 def frames_of_pil(pictures: Sequence[Any]) -> OnDemand:
-    """(H, W, 3) uint8 of each of some PIL images."""
+    """(H, W, 3) uint8 of each of some PIL images; (H, W, 4) of one with transparency."""
     return OnDemand(pictures, _pil_pixels)
 
 
@@ -75,8 +76,10 @@ def frames_of_array(one: Any) -> OnDemand:
 
 
 def _pil_pixels(picture: Any) -> NDArray[Any]:
+    mode = "RGBA" if picture.has_transparency_data else "RGB"
+    picture = picture.convert("LA") if picture.mode == "La" else picture
     # Without a copy where there is nothing to convert: of a large picture that is a millisecond at each look.
-    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    return np.asarray(picture if picture.mode == mode else picture.convert(mode))
 
 
 def _channels_last(frame: Any, axis: int) -> NDArray[Any]:
@@ -94,16 +97,16 @@ def require_finite(frame: NDArray[Any]) -> None:
 
 
 def eight_bits(frame: NDArray[Any]) -> Frame:
-    """(H, W, 3) uint8 from uint8 or floats in 0..1.
+    """(H, W, 3) uint8, or (H, W, 4) with its transparency, from uint8 or floats in 0..1.
 
     Raises:
         UnsupportedInput: values that are not finite.
     """
     if frame.dtype == np.uint8:
-        return np.ascontiguousarray(frame[..., :3])
+        return np.ascontiguousarray(frame[..., :4])
     require_finite(frame)
     pixels = np.rint(np.clip(frame.astype(np.float32), 0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3])
+    return np.ascontiguousarray(np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :4])
 
 
 def by_frame(one: Any) -> tuple[Any, int]:
@@ -141,6 +144,14 @@ def scaled_for(place: Any, frame: NDArray[Any]) -> NDArray[Any]:
     if frame.dtype == np.uint8:
         return frame.astype(np.float32) / 255 if floating else frame
     return frame if floating else base.eight_bits(frame)
+
+
+def with_channels(frame: NDArray[Any], count: int) -> NDArray[Any]:
+    """A frame of colours as an opaque one where there is place for transparency; every other one as it is."""
+    if count != 4 or frame.shape[-1] != 3:
+        return frame
+    opaque = np.full_like(frame[..., :1], 255 if frame.dtype == np.uint8 else 1)
+    return np.concatenate([frame, opaque], axis=-1)
 
 
 def write(place: Any, pixels: Any) -> None:

@@ -54,6 +54,8 @@ class Release:
         for item, _, _ in closing:
             item.coverage += beside
         decisions, _ = self.session.close(closing)
+        for decision in decisions:
+            decision.marker = self.guard.marker
         return decisions
 
     def _one(self, index: int, owner: int, image_index: int) -> tuple[Item, str, str]:
@@ -88,12 +90,12 @@ class Release:
         """Mark one output as its labels ask; block it where a mark cannot be made, read back or registered."""
         wanted = item.labels.get("watermark") == "invisible"
         decision = item.decision()
-        if self.result.form == "latent":
-            item.coverage.append(Coverage("unmarked", "output", "latents carry no mark"))
-            return ""
-        height, width = self.result.size(index)
         begun = time.perf_counter()
         try:
+            self.guard.marker.require_signer(decision)
+            if self.result.form == "latent":
+                item.coverage.append(Coverage("unmarked", "output", "latents carry no mark"))
+                return ""
             mark_id = self.guard.marker.mark_id(decision) if wanted else ""
             self._put_marked(index, decision, mark_id, sha)
         except MarkError as error:
@@ -102,7 +104,7 @@ class Release:
         item.took("mark", begun)
         if not wanted:
             item.coverage.append(Coverage("unmarked", "output", "the policy asks for no watermark"))
-        elif self.guard.marks.grade(height, width) == "fragile":
+        elif self.guard.marks.grade(*self.result.size(index)) == "fragile":
             item.coverage.append(Coverage("fragile-mark", "output", "small picture: the mark will not survive much"))
         if item.labels and self.result.form != "pil":
             item.coverage.append(Coverage("pixels-only", "output", "arrays carry no metadata: use guardrail.save"))
@@ -130,8 +132,7 @@ class Release:
             from guardrail.marks.guarded_image import guarded
 
             label = marker.label(decision, mark_id, system=self.system, system_version=_version())
-            sign = marker.sign(label)
-            self.result.put(index, marked(), wrap=lambda p: guarded(p, label, sign=sign))
+            self.result.put(index, marked(), wrap=lambda p: guarded(p, label, marker=marker))
         elif drawn:
             self.result.put(index, marked())
         if mark_id and first:

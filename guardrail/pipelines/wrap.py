@@ -137,6 +137,8 @@ def _make(pipe: Any, policy: Any, guard: Guard | None, on_block: OnBlock, option
     previews = PreviewSettings.of(options.pop("previews", "auto" if decoder is not None else False), decoder)
     if guard is not None and options:
         raise ConfigurationError("give either a guard or the options to make one, not both")
+    if not (options.get("releases", True) if guard is None else guard.releases):
+        raise ConfigurationError("a guard with releases=False only judges: put the pipeline under one that releases")
     if previews.required and (cause := unproved(pipe)):
         raise ConfigurationError(f"no preview can be made while {type(pipe).__name__} generates: {cause}")
     return _inner_class(pipe)(pipe, guard or Guard(policy, **options), on_block, kept, previews)

@@ -267,6 +267,12 @@ class Policy:
         """The rules that stand in the file itself or are overridden there."""
         return tuple(rule for rule in self.rules if rule.path in ("", self.path))
 
+    @property
+    def signing_rules(self) -> tuple[str, ...]:
+        """Ids of the rules that act and ask for signed files: only a guard with a signer can carry them out."""
+        asking = (rule for rule in self.rules if any(spec.params.get("signed") is True for spec in rule.then))
+        return tuple(rule.id for rule in asking if not rule.shadow)
+
     def rule(self, rule_id: str) -> Rule:
         """The rule of that id.
 

@@ -76,8 +76,10 @@ def test_usage_errors_are_exit_code_2(run: Run, line: str) -> None:
     assert run(*line.split()).code == 2
 
 
-def test_the_version_says_which_distribution_this_is(run: Run) -> None:
-    assert run("version").out == f"guardrail {guardrail.__version__} (distribution guardrail-diffusion)\n"
+@pytest.mark.parametrize("line", ["--version", "-V", "--version check"])
+def test_the_version_is_an_option(run: Run, line: str) -> None:
+    said = run(*line.split())
+    assert (said.code, said.out) == (0, f"guardrail {guardrail.__version__}\n")
 
 
 def test_the_installed_command_works_and_a_closed_pipe_is_no_traceback() -> None:
@@ -207,6 +209,13 @@ def test_verify_names_the_file_that_it_cannot_read_and_reads_the_others(
 def test_policy_lint_finds_nothing_in_the_shipped_policy(run: Run) -> None:
     said = run("policy", "lint", "default")
     assert (said.code, said.out) == (0, "default: nothing to remark\n")
+
+
+def test_policy_lint_says_what_a_guard_needs_to_sign(run: Run, words: Path) -> None:
+    assert "signed" not in run("policy", "lint", words).out
+    words.write_text(WORDS.replace("then: block", "then: [block, {label: {signed: true}}]"))
+    said = run("policy", "lint", words).out
+    assert f"{words}: files must be signed (r): a guard needs marking=Marking(signer=…)" in said
 
 
 def test_policy_lint_names_place_and_mend(run: Run, tmp_path: Path) -> None:

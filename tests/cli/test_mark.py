@@ -131,7 +131,9 @@ def test_credentials_are_signed_and_earlier_ones_kept(
     # As another program of ours signed it, without a watermark.
     sign = signing(LABEL, Signer.from_files(chain.chain, chain.key))
     (tmp_path / "a.jpg").write_bytes(encode_image(picture, "jpeg", LABEL, sign=sign, quality=95))
-    (row,) = run(tmp_path / "a.jpg", "--out", out, *files, "--json").json
+    told = run(tmp_path / "a.jpg", "--out", out, *files).out
+    assert "read back from watermark and content credentials and metadata" in told
+    (row,) = run(tmp_path / "a.jpg", "--out", out, *files, "--force", "--json").json
     read = read_credentials((out / "a.jpg").read_bytes(), anchors=chain.root.read_bytes())
     assert read is not None
     assert (read.state, read.says["soft binding"], read.says["ingredients"]) == ("Trusted", row["mark_id"], "1")

@@ -13,6 +13,8 @@ from guardrail.decision import Action, Decision, PolicyRef, Stage
 from guardrail.keys import Keyring
 from guardrail.marks.guarded_image import GuardedImage, guarded
 from guardrail.marks.label import Label
+from guardrail.marks.marker import Marker
+from guardrail.marks.settings import Marking
 from guardrail.marks.stack import MarkStack
 
 MARK_ID = "01234abcde"
@@ -61,8 +63,8 @@ def marked_pixels(stack: MarkStack, drawn: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def marked(marked_pixels: np.ndarray) -> GuardedImage:
-    return guarded(Image.fromarray(marked_pixels), LABEL)
+def marked(marked_pixels: np.ndarray, stack: MarkStack) -> GuardedImage:
+    return guarded(Image.fromarray(marked_pixels), LABEL, marker=Marker(stack, Marking()))
 
 
 @pytest.fixture

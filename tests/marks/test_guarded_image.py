@@ -15,10 +15,14 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from guardrail.errors import MarkError
-from guardrail.marks.files import label_of, read_file_label
+from guardrail.keys import Keyring
+from guardrail.marks.files import Sign, label_of, read_file_label
 from guardrail.marks.guarded_image import GuardedImage, guarded
 from guardrail.marks.label import Label
-from tests.marks.conftest import LABEL
+from guardrail.marks.marker import Marker
+from guardrail.marks.settings import Marking
+from guardrail.marks.stack import MarkStack
+from tests.marks.conftest import LABEL, MARK_ID
 from tests.marks.test_mark_files import seal
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (64, 96, 3), np.uint8)
@@ -28,6 +32,17 @@ ID = LABEL.decision_id
 @pytest.fixture
 def image() -> GuardedImage:
     return guarded(Image.fromarray(PICTURE), LABEL)
+
+
+class Sealing(Marker):
+    """Signs with bytes that need no key."""
+
+    def sign(self, label: Label) -> Sign:
+        return seal
+
+
+def sealing() -> Marker:
+    return Sealing(MarkStack(Keyring([bytes(range(32))], source="a test")), Marking())
 
 
 def id_in(content: bytes) -> str:
@@ -148,29 +163,64 @@ KEEPS: dict[str, Callable[[GuardedImage], Any]] = {
 @pytest.mark.parametrize("how", KEEPS)
 def test_what_pillow_derives_keeps_the_signer_but_for_pickles(how: str) -> None:
     """A signer holds a secret. A picture that lost it is refused, not saved unsigned."""
-    label = replace(LABEL, signed=True)
-    image = guarded(Image.fromarray(PICTURE), label, sign=lambda content, form: seal(content, form))
+    label = replace(LABEL, signed=True, mark_id="")
+    image = guarded(Image.fromarray(PICTURE), label, marker=sealing())
     derived = KEEPS[how](image)
     assert label_of(derived) == label
     if how == "pickle":
-        assert derived.guardrail_sign is None
+        assert derived.guardrail_marker is None
         with pytest.raises(MarkError, match="has lost its signer"):
             derived.save(io.BytesIO(), "png")
         return
-    assert derived.guardrail_sign is image.guardrail_sign
+    assert derived.guardrail_marker is image.guardrail_marker
     buffer = io.BytesIO()
     derived.save(buffer, "png")
     assert b"caBX" in buffer.getvalue()
     assert id_in(buffer.getvalue()) == ID
 
 
-@pytest.mark.parametrize("how", KEEPS)
-def test_what_pillow_derives_keeps_the_label(image: GuardedImage, how: str) -> None:
-    derived = KEEPS[how](image)
-    assert label_of(derived) == LABEL
+# Whether the mark is read where it was put. A cut picture carries its mark, and only a search finds it.
+READ = {"copy": True, "rotate 90": True, "grey": True, "crop": False, "resize": False, "point": False, "pickle": False}
+
+
+@pytest.mark.parametrize("how", READ)
+def test_a_file_names_the_watermark_only_where_it_is_read(marked: GuardedImage, how: str) -> None:
+    """Of a pickled picture there is no key here."""
     buffer = io.BytesIO()
-    derived.save(buffer, "png")
-    assert id_in(buffer.getvalue()) == ID
+    KEEPS[how](marked).save(buffer, "png")
+    said = read_file_label(buffer.getvalue())
+    assert said["Iptc4xmpExt:DigitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert said["guardrail:DecisionId"] == ID
+    assert said.get("guardrail:MarkId", "") == (MARK_ID if READ[how] else "")
+
+
+def test_a_mark_that_the_codec_destroys_is_not_named_and_the_integrity_is_of_what_is_said(marked: GuardedImage) -> None:
+    stack = marked.guardrail_marker.stack
+    marked.guardrail_label = stack.with_integrity(replace(LABEL, provider="A Provider"))
+    said = {}
+    for quality in (95, 1):
+        buffer = io.BytesIO()
+        marked.save(buffer, "jpeg", quality=quality)
+        said[quality] = read_file_label(buffer.getvalue())
+    assert [said[quality].get("guardrail:MarkId") for quality in (95, 1)] == [MARK_ID, None]
+    assert [said[quality]["aigc:ProduceID"] for quality in (95, 1)] == [MARK_ID, ID]
+    assert said[1].items() >= stack.with_integrity(replace(LABEL, provider="A Provider", mark_id="")).says().items()
+    assert said[1]["aigc:ReservedCode1"].startswith("hmac-sha256:")
+
+
+def test_every_frame_of_an_animation_must_carry_the_mark_that_is_named(marked: GuardedImage) -> None:
+    other = Image.new("RGB", marked.size, (90, 120, 150))
+    for frames, named in (([marked.copy()], True), ([other], False)):
+        buffer = io.BytesIO()
+        marked.save(buffer, "png", save_all=True, append_images=frames)
+        said = read_file_label(buffer.getvalue())
+        assert (said["guardrail:DecisionId"], "guardrail:MarkId" in said) == (ID, named)
+
+
+def test_a_picture_of_one_pixel_is_saved(marked: GuardedImage) -> None:
+    buffer = io.BytesIO()
+    marked.resize((1, 1)).save(buffer, "png")
+    assert "guardrail:MarkId" not in read_file_label(buffer.getvalue())
 
 
 def test_in_place_changes_keep_the_label(image: GuardedImage) -> None:
@@ -223,12 +273,12 @@ def test_two_labels_do_not_mix(image: GuardedImage) -> None:
     assert GuardedImage.guardrail_label is None
 
 
-def test_a_pickle_holds_no_signer() -> None:
+def test_a_pickle_holds_no_key() -> None:
     """Not even where it could be pickled."""
-    image = guarded(Image.fromarray(PICTURE), LABEL, sign=seal)
-    assert b"seal" not in pickle.dumps(image)
-    assert pickle.loads(pickle.dumps(image)).guardrail_sign is None
-    assert GuardedImage.guardrail_sign is None
+    image = guarded(Image.fromarray(PICTURE), LABEL, marker=sealing())
+    assert b"ealing" not in pickle.dumps(image)
+    assert pickle.loads(pickle.dumps(image)).guardrail_marker is None
+    assert GuardedImage.guardrail_marker is None
 
 
 def test_a_deep_copy_is_its_own_picture(image: GuardedImage) -> None:

@@ -64,6 +64,55 @@ def test_an_entry_is_found_by_its_id_its_bytes_and_its_likeness(registry: Regist
     assert len(registry) == 2
 
 
+def test_an_entry_is_found_by_each_of_its_files(registry: Registry) -> None:
+    first, second, third = (f"{n:064x}" for n in (0xA, 0xB, 0xC))
+    registry.add_all([entry(1, sha256=""), entry(2, sha256="", created="2025-01-01T00:00:00Z")])
+    for sha256 in (first, second, third, second):
+        assert registry.add_file(entry(1).mark_id, sha256)
+    assert registry.add_file(entry(2).mark_id, first)
+    assert registry.add_file(entry(2).mark_id, second)
+    assert not registry.add_file(entry(3).mark_id, first)
+    # Where two pictures have one file, the later one is it.
+    found = {sha256: registry.find(sha256.upper()) for sha256 in (first, second, third)}
+    assert [e and e.mark_id for e in found.values()] == [entry(n).mark_id for n in (2, 2, 1)]
+    assert registry.find(entry(1).mark_id) == entry(1, sha256=first)
+    lines = [json.loads(line) for line in registry.export()]
+    assert [(line["sha256"], line.get("files")) for line in lines] == [(first, [second, third]), (first, [second])]
+    registry.forget(before=dt.datetime(2025, 6, 1, tzinfo=dt.UTC))
+    assert [registry.by_sha256(sha256) for sha256 in (first, second)] == [entry(1, sha256=first)] * 2
+    for wrong in ("", "ab", second.upper()):
+        with pytest.raises(ValueError, match="SHA-256"):
+            registry.add_file(entry(1).mark_id, wrong)
+
+
+def as_format_2(path: Path) -> None:
+    """What guardrail wrote before there were further files."""
+    with sqlite3.connect(path) as connection:
+        connection.executescript("DROP TABLE files; PRAGMA user_version = 2;")
+    connection.close()
+
+
+def test_a_registry_of_format_2_is_used_as_it_is_until_a_further_file_comes(registry: Registry) -> None:
+    registry.add_all([entry(n, sha256="") for n in range(3)])
+    registry.close()
+    as_format_2(registry.path)
+    before = Registry(registry.path)  # a process that opened it while it was of format 2
+    assert before.by_sha256("a" * 64) is None
+
+    def format_of() -> int:
+        return int(sqlite3.connect(registry.path).execute("PRAGMA user_version").fetchone()[0])
+
+    registry.add(entry(3))
+    registry.add_file(entry(1).mark_id, "a" * 64)
+    assert format_of() == 2
+    registry.add_file(entry(1).mark_id, "b" * 64)
+    assert format_of() == FORMAT == 3
+    for one in (before, registry, Registry(registry.path)):
+        assert one.by_sha256("b" * 64) == entry(1, sha256="a" * 64)
+    assert len(registry) == 4
+    registry.check()
+
+
 def test_the_file_is_for_its_owner_alone(registry: Registry) -> None:
     registry.add(entry())
     for path in registry.path.parent.iterdir():
@@ -362,6 +411,8 @@ def test_looking_into_no_file_makes_none(registry: Registry) -> None:
             use()
     with pytest.raises(RegistryError, match="there is no registry"):
         registry.forget(before=dt.datetime.now(dt.UTC))
+    with pytest.raises(RegistryError, match="there is no registry"):
+        registry.add_file("1", "a" * 64)
     assert not registry.path.parent.exists()
 
 

@@ -23,6 +23,7 @@ import guardrail.marks.verify_layers
 from guardrail.errors import InputError
 from guardrail.keys import Keyring
 from guardrail.marks.files import encode_image
+from guardrail.marks.foreign.layers import CLAIMED
 from guardrail.marks.guarded_image import GuardedImage
 from guardrail.marks.label import Label
 from guardrail.marks.payload import PAYLOAD_VERSION
@@ -262,10 +263,10 @@ def test_the_search_for_claims_finds_some() -> None:
 
 
 VERDICTS = (FOUND, "marked, payload unreadable", "copied", NOTHING, "not applicable", "not looked at")
-SIGNED = (FOUND, INVALID, "says nothing of AI", None)
+SIGNED = (FOUND, CLAIMED, INVALID, "says nothing of AI", None)
 REGISTERED = (FOUND, SIMILAR, UNLIKE, None)
 # What says AI-generated; a copied mark, credentials that do not hold and mere likeness do not.
-EVIDENCE = (FOUND, "marked, payload unreadable")
+EVIDENCE = (FOUND, "marked, payload unreadable", CLAIMED)
 
 
 @pytest.mark.parametrize("verdicts", list(itertools.product(VERDICTS, SIGNED, (FOUND, NOTHING), REGISTERED)))
@@ -282,7 +283,12 @@ def test_no_combination_of_layers_amounts_to_a_claim(verdicts: tuple[str | None,
         speakers = [n for n, v in zip(names, verdicts, strict=True) if v in EVIDENCE]
         assert said.summary.startswith(f"AI-generated, says the {' and '.join(speakers)}.")
     # What does not hold is said whatever else was found.
-    for verdict, words in (("copied", "copied onto this one"), (INVALID, "do not hold"), (UNLIKE, "looks different")):
+    for verdict, words in (
+        ("copied", "copied onto this one"),
+        (INVALID, "do not hold"),
+        (CLAIMED, "signer is not trusted"),
+        (UNLIKE, "looks different"),
+    ):
         assert (words in said.summary) == (verdict in verdicts)
 
 
@@ -402,13 +408,17 @@ def test_credentials_are_found_trusted_or_invalid(signed: tuple[bytes, bytes]) -
     changed = bytearray(content)
     changed[-500] ^= 1
     cases = [
-        (content, None, FOUND, "Valid"),
+        (content, None, CLAIMED, "Valid"),
         (content, root, FOUND, "Trusted"),
         (bytes(changed), root, INVALID, "Invalid"),
     ]
     for file, anchors, verdict, state in cases:
         layer = credentials_layer(file, anchors, VERIFY_LIMITS)
         assert (layer.verdict, layer.says["state"]) == (verdict, state)
+        # Whoever signs with a key of their own says so themselves, as in metadata.
+        untrusted = verdict == CLAIMED
+        assert (layer.says.get("signer") == "not trusted: the file says so itself") is untrusted
+        assert ("say so themselves: their signer is not trusted" in Verification([layer]).summary) is untrusted
     assert "assertion.dataHash.mismatch" in layer.says["problems"]
     # They are no evidence then: what was changed may be what they say.
     assert Verification([layer]).ai_generated is None
@@ -421,11 +431,12 @@ def test_credentials_that_say_nothing_of_ai_are_no_evidence(
     import guardrail.marks.credentials as credentials
 
     source = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-    for words, verdict in (
-        ("digitalCapture", "says nothing of AI"),
-        ("digitalCapture, " + source + "algorithmicMedia", FOUND),
+    for words, state, verdict in (
+        ("digitalCapture", "Trusted", "says nothing of AI"),
+        ("digitalCapture", "Valid", "says nothing of AI"),
+        ("digitalCapture, " + source + "algorithmicMedia", "Trusted", FOUND),
     ):
-        read = credentials.Credentials("Trusted", {"digital source type": source + words})
+        read = credentials.Credentials(state, {"digital source type": source + words})  # type: ignore[arg-type]
         monkeypatch.setattr(credentials, "read_credentials", lambda *_, read=read, **__: read)
         assert credentials_layer(b"", None, VERIFY_LIMITS).verdict == verdict
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,33 @@ def test_what_is_released_is_in_the_registry(make_guard: Any, tmp_path: Path) ->
     assert entry.tag == guard.marks.read(np.asarray(out[0])).payload.tag
     assert entry.pdq is not None
     assert [e.mark_id for e, _ in registry.nearest(entry.pdq)] == [one.mark_id]
+
+
+def test_every_file_of_what_is_released_is_in_the_registry(make_guard: Any, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "marks.sqlite")
+    guard = make_guard(PLAIN, marking=Marking(registry=registry.path))
+    (decision,), (image,) = released(guard, [picture()])
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.webp", quality=90)
+    image.crop((0, 0, 200, 200)).save(tmp_path / "c.png")
+    guardrail.save(np.asarray(image), tmp_path / "d.jpg", decision=decision, quality=95)
+    for name in ("a.png", "b.webp", "c.png", "d.jpg"):
+        entry = registry.by_sha256(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
+        assert entry is not None, name
+        assert entry.mark_id == decision.mark_id
+    said = guardrail.verify(tmp_path / "c.png", registry=registry, search=False)
+    (layer,) = (layer for layer in said.layers if layer.name == "registry")
+    assert (layer.verdict, layer.says["found by"]) == ("found", "the bytes of the file")
+
+
+def test_what_cannot_be_registered_is_not_saved(make_guard: Any, tmp_path: Path) -> None:
+    guard = make_guard(PLAIN, marking=Marking(registry=tmp_path / "marks.sqlite"))
+    _, (image,) = released(guard, [picture()])
+    for path in tmp_path.glob("marks.sqlite*"):
+        path.unlink()
+    with pytest.raises(MarkError, match="has vanished"):
+        image.save(tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_an_id_that_is_taken_is_not_given_again(make_guard: Any, tmp_path: Path) -> None:
@@ -130,19 +159,51 @@ def test_files_name_the_provider_and_are_signed(make_guard: Any, tmp_path: Path)
     credentials = read_credentials(buffer.getvalue(), anchors=anchors)
     assert credentials is not None
     assert (credentials.state, credentials.says["soft binding"]) == ("Trusted", decision.mark_id)
-    # An array carries neither; what is saved with its decision and the guard's marking does.
-    content = guardrail.encode(np.asarray(image), "webp", decision=decision, marking=marking)
+    with pytest.raises(TypeError, match="make the guard where it is used"):
+        pickle.dumps(guard)
+    # An array carries neither: its decision knows what it was marked with.
+    content = guardrail.encode(np.asarray(image), "webp", decision=decision)
+    assert read_file_label(content)["aigc:ContentProducer"] == "A Provider"
     again = read_credentials(content, anchors=anchors)
     assert again is not None
     assert again.state == "Trusted"
 
 
-def test_transparency_is_kept_by_mark(make_guard: Any) -> None:
-    guard = make_guard(PLAIN)
-    rgba = np.dstack([drawing(256, 256), np.tile(np.arange(256, dtype=np.uint8), (256, 1))])
-    marked = np.asarray(guard.mark(rgba, after=guard.check_output(rgba)))
-    assert marked.shape == rgba.shape
-    assert np.array_equal(marked[..., 3], rgba[..., 3])
+def transparent() -> np.ndarray:
+    return np.dstack([drawing(256, 256), np.tile(np.arange(256, dtype=np.uint8), (256, 1))])
+
+
+@pytest.mark.parametrize("form", ["mark", "pil", "LA", "array"])
+def test_transparency_is_kept(form: str, make_guard: Any, tmp_path: Path) -> None:
+    guard, rgba = make_guard(PLAIN), transparent()
+    if form == "mark":
+        decision = guard.check_output(rgba)
+        one = guard.mark(rgba, after=decision)
+    elif form == "array":
+        (decision,), (one,) = released(guard, rgba[None] / np.float32(255))
+        guardrail.save(one, tmp_path / "a.png", decision=decision)
+    else:
+        given = Image.fromarray(rgba) if form == "pil" else Image.fromarray(rgba).convert("LA")
+        (decision,), (one,) = released(guard, [given])
+    if form != "array":
+        one.save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.mode == "RGBA"
+        pixels = np.asarray(written)
+    assert np.array_equal(pixels[..., 3], rgba[..., 3])
+    mark_id = guard.marks.mark_id(decision.id)
+    assert guard.marks.read(np.ascontiguousarray(pixels[..., :3]), search=False).payload.mark_id == mark_id
+    assert read_file_label((tmp_path / "a.png").read_bytes())["guardrail:MarkId"] == mark_id
+
+
+def test_a_transparent_output_is_judged_as_it_is_seen_and_can_be_replaced() -> None:
+    for value in ([Image.fromarray(transparent())], transparent()[None] / np.float32(255)):
+        result = Result.open(value, latent=False)
+        assert len({view.tobytes() for _, view in result.image(0).views()}) == 4
+        result.put(0, [np.full((256, 256, 3), 128, np.uint8)])
+        after = result.image(0).frames[0]
+        assert np.array_equal(after[..., :3], np.full((256, 256, 3), 128))
+        assert after.shape[2] == 3 or (after[..., 3] == 255).all()
 
 
 def test_the_strength_is_that_of_the_deployment(make_guard: Any) -> None:

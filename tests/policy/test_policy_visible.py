@@ -1,4 +1,4 @@
-"""Texts for people in rules: what may be written, how the texts of several rules add up, and what is stricter."""
+"""Labels in rules: what may be written, how texts of several rules add up, what is stricter, what asks to be signed."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def test_any_line_of_up_to_60_characters_is_a_text(text: str, load: Callable[...
         ("visible: ", "GP023", "", None),
         ("visible_at: middle", "GP052", "visible_at of label cannot be 'middle'", None),
         ("visble: A", "GP051", "", None),
+        ("signed: maybe", "GP037", "signed of label", None),
     ],
 )
 def test_what_is_no_line_is_refused(
@@ -74,7 +75,7 @@ def test_what_is_no_line_is_refused(
         assert not ACTION.is_valid({"label": {"visible": value}})
 
 
-def label(**params: str) -> ActionSpec:
+def label(**params: str | bool) -> ActionSpec:
     return ActionSpec("label", params)
 
 
@@ -86,6 +87,7 @@ def label(**params: str) -> ActionSpec:
         ([label(visible="B · A"), label(visible="C")], label(visible="A · B · C")),
         ([label(visible="B · A"), label(visible="B · A")], label(visible="B · A")),
         ([label(visible="AI生成"), label(watermark="invisible")], label(watermark="invisible", visible="AI生成")),
+        ([label(signed=False), label(visible="A"), label(signed=True)], label(visible="A", signed=True)),
         ([label(visible="A", visible_at="top"), label(visible_at="bottom-left")],
          label(visible="A", visible_at="top")),
     ],
@@ -120,6 +122,8 @@ def test_the_verdict_has_the_texts_of_all_rules(load: Callable[..., Policy]) -> 
         ("{visible: A · B}", "{visible: A}", "changed"),
         ("{visible: A}", "{likeness: true}", "changed"),
         ("{visible: A, visible_at: top}", "{visible: A, visible_at: bottom}", "changed"),
+        ("{visible: A}", "{visible: A, signed: true}", "tighter"),
+        ("{visible: A, signed: true}", "{visible: A, signed: false}", "changed"),
     ],
 )
 def test_more_text_is_tighter_and_other_text_is_not(
@@ -129,10 +133,18 @@ def test_more_text_is_tighter_and_other_text_is_not(
     assert [c.relation for c in found.changes] == [relation]
 
 
-@pytest.mark.parametrize(("then", "code"), [("visible: AI生成 · shop", ""), ("visible: shop", "GP086")])
+@pytest.mark.parametrize(
+    ("then", "code"),
+    [
+        ("visible: AI生成 · shop, signed: true", ""),
+        ("visible: shop, signed: true", "GP086"),
+        ("visible: AI生成", "GP086"),
+    ],
+)
 def test_a_locked_label_can_be_added_to_and_not_replaced(then: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(
-        f"{HEAD}rules: [{{id: r, locked: true, at: output, when: always, then: {{label: {{visible: AI生成}}}}}}]\n",
+        f"{HEAD}rules:\n  - {{id: r, locked: true, at: output, when: always, "
+        "then: {label: {visible: AI生成, signed: true}}}\n",
         "utf-8",
     )
     child = tmp_path / "child.yaml"
@@ -150,6 +162,14 @@ def test_a_locked_label_can_be_added_to_and_not_replaced(then: str, code: str, t
 
 def test_the_tables_for_people_say_what_may_be_written() -> None:
     assert "`visible`: a text of 1..60 printable characters, optional" in markdown()
+    assert "`signed`: true or false, optional (files must carry Content Credentials" in markdown()
+
+
+def test_the_rules_that_ask_for_signed_files_are_those_that_act(load: Callable[..., Policy]) -> None:
+    rules = ("{label: {signed: true}}", "{label: {signed: false}}", "{label: {likeness: true}}")
+    assert load(*rules).signing_rules == ("r0",)
+    assert [ACTION.is_valid({"label": {"signed": value}}) for value in (True, "maybe")] == [True, False]
+    assert load(*rules, head=f"{HEAD}mode: shadow\n").signing_rules == ()
 
 
 RULES = """

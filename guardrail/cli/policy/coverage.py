@@ -32,17 +32,17 @@ def coverage_(
         try:
             reports.append((file, coverage(policy, load_cases(policy), own=own)))
         except PolicyError as error:
-            refuse(str(error), json)
+            refuse(error, json)
     if json:
         show.print_json([{"file": file, **report.to_json()} for file, report in reports])
     else:
         for _, report in reports:
             for line in report.unasked() if missing else ():
-                typer.echo(line)
-            typer.echo(str(report))
+                show.say(line)
+            show.say(str(report), lines=True)
     short = [file for file, report in reports if report.percent < fail_under]
     if short:
-        typer.echo(f"below {fail_under:g} %: {', '.join(short)}", err=True)
+        show.say(f"below {fail_under:g} %: {', '.join(short)}", err=True)
     raise typer.Exit(1 if short else 0)
 
 

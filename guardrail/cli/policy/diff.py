@@ -54,7 +54,7 @@ def diff(
         _print(before, after, found)
         if flips is not None:
             decided = f"{flips.flipped.hits:,} of {flips.replayed:,} recorded decisions come out otherwise"
-            typer.echo(f"{decided}; more: guardrail policy simulate --policy {old} --under {new} --log {log}")
+            show.say(f"{decided}; more: guardrail policy simulate --policy {old} --under {new} --log {log}")
     raise typer.Exit(0 if found.version_ok else 1)
 
 
@@ -67,7 +67,6 @@ def _flips(before: Policy, after: Policy, log: Path, since: str, limit: int | No
 
 
 def _print(before: Policy, after: Policy, found: PolicyDiff) -> None:
-    from rich.markup import escape
 
     out = show.console()
     same = sum(c.relation == "same" for c in found.changes)
@@ -75,10 +74,10 @@ def _print(before: Policy, after: Policy, found: PolicyDiff) -> None:
         if change.relation == "same":
             continue
         colour = _COLOURS[change.relation]
-        out.print(f"[{colour}]{escape(change.rule)}[/]  {escape(_MEANING[change.relation])}")
+        out.print(f"[{colour}]{show.in_markup(change.rule)}[/]  {show.in_markup(_MEANING[change.relation])}")
         if change.relation != "gone":
             for why in change.why:
-                out.print(f"    {escape(why)}")
+                out.print(f"    {show.in_markup(why)}")
     if same:
         out.print(f"{same} {'rule stays' if same == 1 else 'rules stay'} as {'it is' if same == 1 else 'they are'}")
     step = f"{before.id} {before.version} → {after.id} {after.version}"

@@ -73,8 +73,8 @@ def explain_(
         show.print_json({**shown, "notes": notes, "recorded": asked.recorded})
         return
     for note in notes:
-        typer.echo(note)
-    typer.echo(tell(explanation, rule or ()))
+        show.say(note)
+    show.say(tell(explanation, rule or ()), lines=True)
 
 
 def _given(text: str, stage: Stage | None, policy: Policy, json: bool) -> _Asked:
@@ -91,7 +91,9 @@ def _given(text: str, stage: Stage | None, policy: Policy, json: bool) -> _Asked
     try:
         case = read_given(text, policy, stage=stage, path=path)
     except PolicyError as error:
-        refuse(str(error).replace("add `stage:`", "add `stage:`, or --stage"), json)
+        for finding in error.findings:
+            finding.mend = finding.mend.replace("add `stage:`", "add `stage:`, or --stage")
+        refuse(PolicyError(error.findings), json)
     return _Asked(case.signals, case.stage, case.due)
 
 
@@ -101,9 +103,9 @@ def _request(prompt: str | None, images: list[Path], names: Path | None, policy:
     for path in (p for p in [*images, *([names] if names else [])] if not p.is_file()):
         refuse(f"{path} is not a file", json)
     try:
-        guard = Guard(policy, audit=None, names=names or ())
+        guard = Guard(policy, audit=None, names=names or (), releases=False)
     except ConfigurationError as error:
-        refuse(str(error), json)
+        refuse(error, json)
     with guard:
         made = guard.check_request(prompt=prompt, images=images)
     return _Asked(made.signals, made.stage, frozenset(made.due), _own([r.to_json() for r in made.reasons]))
@@ -122,7 +124,7 @@ def _on_record(decision: str, file: Path | None, policy: Policy, json: bool) -> 
         with open_audit(path, load_keyring()) as log:  # type: ignore[union-attr]
             found = list(records(log, 1, decision_id=decision, type="decision"))
     except GuardrailError as error:
-        refuse(str(error), json)
+        refuse(error, json)
     if not found:
         refuse(f"{path} has no decision {decision}", json)
     body = found[0].body

@@ -30,15 +30,15 @@ def fmt(
         try:
             made.append(format_file(file, write=not check, **options))
         except ConfigurationError as error:
-            refuse(str(error), json)
+            refuse(error, json)
     changed = [m.path for m in made if m.changed]
     if json:
         show.print_json([{"file": m.path, "changed": m.changed} for m in made])
     else:
         for path in changed:
-            typer.echo(f"{path}: {'would be formatted' if check else 'formatted'}")
+            show.say(f"{path}: {'would be formatted' if check else 'formatted'}")
         kept = len(made) - len(changed)
-        typer.echo(f"{len(changed)} {'to format' if check else 'formatted'}, {kept} left as they are")
+        show.say(f"{len(changed)} {'to format' if check else 'formatted'}, {kept} left as they are")
     raise typer.Exit(1 if check and changed else 0)
 
 

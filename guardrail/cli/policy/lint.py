@@ -36,15 +36,31 @@ def lint(
         show.print_json([f.to_json() for f in findings])
     else:
         for finding in findings:
-            typer.echo(str(finding))
+            show.say(str(finding))
             if finding.source.strip():
-                typer.echo(f"    {finding.source.strip()}")
+                show.say(f"    {finding.source.strip()}")
         wrong = sum(not f.warning for f in findings)
         if not findings:
-            typer.echo(f"{', '.join(files)}: nothing to remark")
+            show.say(f"{', '.join(files)}: nothing to remark")
         else:
-            typer.echo(f"{wrong} {'error' if wrong == 1 else 'errors'}, {len(findings) - wrong} warnings")
+            show.say(f"{wrong} {'error' if wrong == 1 else 'errors'}, {len(findings) - wrong} warnings")
+        if not wrong:
+            for file in filter(_is_rule_file, files):
+                _note_signing(file, options)
     raise typer.Exit(1 if findings else 0)
+
+
+def _note_signing(file: str, options: dict[str, Any]) -> None:
+    """Say so where only a guard with a signer starts: that is nothing to mend in the file."""
+    from guardrail.policy import load_policy
+
+    try:
+        rules = load_policy(file, **options).signing_rules
+    except PolicyError:  # a file of tests: its policy is linted
+        return
+    if rules:
+        asking = f"files must be signed ({', '.join(rules)})"
+        show.say(f"{file}: {asking}: a guard needs marking=Marking(signer=…), see guardrail keys new --help")
 
 
 def _is_rule_file(file: str) -> bool:

@@ -76,7 +76,7 @@ def bodies(
             rows = records(log, limit, type="decision", decision_id=decision, since=since)
             yield (row.body for row in rows)
     except GuardrailError as error:
-        refuse(str(error), json)
+        refuse(error, json)
 
 
 def _exported(

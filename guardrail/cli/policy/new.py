@@ -53,14 +53,14 @@ def _write_policy(name: str, extends: str, json: bool) -> None:
         report = run_tests(made, BuiltinEngine(made))
     except PolicyError as error:
         path.unlink()
-        refuse(str(error), json)
+        refuse(error, json)
     if json:
         show.print_json({"file": str(path), "id": made.id, "extends": extends, "tests": report.to_json()})
         return
-    typer.echo(f"{path}: a policy that extends {extends}, with one rule and {len(report.results)} tests")
+    show.say(f"{path}: a policy that extends {extends}, with one rule and {len(report.results)} tests")
     for failed in report.failed:
-        typer.echo(str(failed))
-    typer.echo(f"next: read it, change it, then guardrail policy test {path}")
+        show.say(str(failed), lines=True)
+    show.say(f"next: read it, change it, then guardrail policy test {path}")
 
 
 def _print_test(decision: str, policy: str, log: Path | None, json: bool) -> None:
@@ -83,7 +83,7 @@ def _print_test(decision: str, policy: str, log: Path | None, json: bool) -> Non
     if json:
         show.print_json({"decision": decision, "policy": loaded.ref.to_json(), "yaml": text})
     else:
-        typer.echo(text, nl=False)
+        show.say(text.rstrip("\n"), lines=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -27,7 +27,7 @@ def schema(
     if markdown:
         from guardrail.policy.reference import markdown as tables
 
-        typer.echo(tables(found["vocabulary"], found["actions"]))
+        show.say(tables(found["vocabulary"], found["actions"]), lines=True)
         return
     from guardrail.policy.jsonschema import json_schema
 

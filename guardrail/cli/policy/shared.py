@@ -28,11 +28,12 @@ def installed() -> dict[str, Any]:
     return {"vocabulary": vocabulary(declared_checks()), "actions": action_kinds(), "shipped": shipped_policies()}
 
 
-def refuse(message: str, json: bool = False) -> NoReturn:
+def refuse(message: str | Exception, json: bool = False) -> NoReturn:
     """End with exit code 2: the verb was called with something that it cannot work on."""
     if json:
-        show.print_json({"error": "usage", "message": message})
-    typer.echo(f"guardrail: {message}", err=True)
+        show.print_json({"error": "usage", "message": str(message)})
+    text = show.escaped(message) if isinstance(message, str) else show.told(message)
+    show.say(f"guardrail: {text}", err=True, lines=True)
     raise typer.Exit(2)
 
 
@@ -43,7 +44,7 @@ def load(file: str, json: bool = False) -> Policy:
     try:
         return load_policy(file, **installed())
     except PolicyError as error:
-        refuse(str(error), json)
+        refuse(error, json)
 
 
 def real_checks(policy: Policy) -> Any:

@@ -45,7 +45,7 @@ def simulate_(
     with bodies(log, json, since=moment(since, json), limit=limit) as records:
         found = simulate(records, engine, compared=compared, keep=shown, progress=progress)
     if progress is not None:
-        typer.echo("\r\x1b[K", err=True, nl=False)
+        show.progress()
     if json:
         show.print_json(found.to_json())
     else:
@@ -69,11 +69,11 @@ def _engine(file: str, thresholds: list[str], json: bool) -> BuiltinEngine:
     try:
         return BuiltinEngine(retuned(loaded, limits) if limits else loaded)
     except ConfigurationError as error:
-        refuse(str(error), json)
+        refuse(error, json)
 
 
 def _progress(count: int) -> None:
-    typer.echo(f"\r{count:,} records", err=True, nl=False)
+    show.progress(f"{count:,} records")
 
 
 def _print(found: Simulation) -> None:
@@ -81,39 +81,40 @@ def _print(found: Simulation) -> None:
     was = f"{found.compared.id} {found.compared.version}" if found.compared else "what was recorded"
     recorded = ", ".join(f"{name} ({count:,})" for name, count in found.recorded.most_common(3)) or "nothing"
     more = f" and {len(found.recorded) - 3} more" if len(found.recorded) > 3 else ""
-    typer.echo(f"before: {was}; after: {found.under.id} {found.under.version}; recorded under {recorded}{more}")
-    typer.echo(f"{found.replayed:,} of {found.records - found.others:,} decisions were decided again")
+    show.say(f"before: {was}; after: {found.under.id} {found.under.version}; recorded under {recorded}{more}")
+    show.say(f"{found.replayed:,} of {found.records - found.others:,} decisions were decided again")
     if found.replayed:
-        typer.echo("")
+        show.say()
         out.print(_matrix(found))
-        typer.echo("")
-        typer.echo(f"flipped: {_share(found.flipped)}")
-        typer.echo(f"blocked: {_share(found.blocked_before)} before, {_share(found.blocked_after)} after")
+        show.say()
+        show.say(f"flipped: {_share(found.flipped)}")
+        show.say(f"blocked: {_share(found.blocked_before)} before, {_share(found.blocked_after)} after")
         if found.let_on:
-            typer.echo(
+            show.say(
                 f"{found.let_on:,} of the flipped were stopped: what later stages would have said is not on record"
             )
-        typer.echo("")
+        show.say()
         out.print(_rules(found))
     for kind, now in found.own.items():
         asked = ", ".join(f"{count:,} {action}" for action, count in now.items())
-        typer.echo(f"blocked by the guard itself, not by a rule ({kind}): {now.total():,}; the rules alone: {asked}")
+        show.say(f"blocked by the guard itself, not by a rule ({kind}): {now.total():,}; the rules alone: {asked}")
     if found.skipped:
-        typer.echo(f"could not be decided again: {found.skipped.total():,}")
+        show.say(f"could not be decided again: {found.skipped.total():,}")
         for why, count in found.skipped.most_common():
-            typer.echo(f"  {count:,}  {why}")
+            show.say(f"  {count:,}  {why}")
     _print_flips(found)
 
 
 def _print_flips(found: Simulation) -> None:
     if found.flips:
-        typer.echo("\nflipped, with the rules that no longer (-) and newly (+) act:")
+        show.say()
+        show.say("flipped, with the rules that no longer (-) and newly (+) act:")
     for flip in found.flips:
         told = flip.to_json()
         rules = [f"-{rule}" for rule in told["no_longer"]] + [f"+{rule}" for rule in told["newly"]]
-        typer.echo(f"{flip.id}  {told['before']} → {told['after']}  {' '.join(rules)}")
+        show.say(f"{flip.id}  {told['before']} → {told['after']}  {' '.join(rules)}")
     if (left := found.flipped.hits - len(found.flips)) and found.flips:
-        typer.echo(f"… and {left:,} more (--show {found.flipped.hits})")
+        show.say(f"… and {left:,} more (--show {found.flipped.hits})")
 
 
 def _matrix(found: Simulation) -> Any:
@@ -130,7 +131,6 @@ def _matrix(found: Simulation) -> Any:
 
 
 def _rules(found: Simulation) -> Any:
-    from rich.markup import escape
     from rich.table import Table
 
     from guardrail.policy.simulation import Rate
@@ -141,7 +141,7 @@ def _rules(found: Simulation) -> Any:
         closed = f"{found.closed_before[rule]:,} → {found.closed_after[rule]:,}"
         watched = found.shadow_before[rule], found.shadow_after[rule]
         note = f" (shadow: {watched[0]:,} → {watched[1]:,})" if any(watched) else ""
-        table.add_row(escape(rule) + note, *map(_share, counts), closed if closed != "0 → 0" else "")
+        table.add_row(show.in_markup(rule) + note, *map(_share, counts), closed if closed != "0 → 0" else "")
     return table
 
 

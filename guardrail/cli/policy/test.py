@@ -39,7 +39,7 @@ def test_(
         show.print_json([{"file": file, **report.to_json()} for file, report in reports])
     else:
         for _, report in reports:
-            typer.echo(str(report))
+            show.say(str(report), lines=True)
     raise typer.Exit(1 if failed else 0)
 
 

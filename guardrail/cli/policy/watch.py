@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json as js
 import signal
 import sys
 import threading
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guardrail.cli import show
 from guardrail.cli.policy.shared import JSON, refuse
 from guardrail.errors import GuardrailError, PolicyError, SignalUnavailable
 
@@ -40,7 +40,7 @@ def watch_(
     try:
         path = locate(file, shipped_policies())
     except PolicyError as error:
-        refuse(str(error), json)
+        refuse(error, json)
     if not path.is_file():
         refuse(f"{path} is not a file — name a rule file or a shipped policy", json)
     watcher = _Watcher(file, every, json)
@@ -84,14 +84,14 @@ class _Watcher:
         if self._json:
             findings = [f.to_json() for f in error.findings] if isinstance(error, PolicyError) else []
             event = {"taken": error is None, "in_force": ref.to_json() if ref else None, "findings": findings}
-            line = js.dumps(event | {"error": str(error) if error else ""}, ensure_ascii=False)
+            show.print_json_line(event | {"error": str(error) if error else ""})
         else:
             force = f"{ref.id} {ref.version} ({ref.sha256[:12]})" if ref else "nothing"
             now = dt.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-            line = (
-                f"{now} {force} is in force" if error is None else f"{now} NOT TAKEN, {force} stays in force\n{error}"
-            )
-        typer.echo(line)
+            if error is None:
+                show.say(f"{now} {force} is in force")
+            else:
+                show.say(f"{now} NOT TAKEN, {force} stays in force\n{show.told(error, lines=True)}", lines=True)
         sys.stdout.flush()  # to a pipe, lines would wait for company
 
     def run(self) -> None:
