@@ -5,7 +5,8 @@
 The side-by-side table is one condition in one run: sexual words and a real, identifiable face among 2 or 20, of which
 only the last is one. The engines of guardrail give a whole verdict (which signals are there, reasons, merged actions);
 `bare` is the same package asked for nothing but true or false, from values that are taken as they are. cel-python and
-cedarpy are no dependencies: pip install cel-python cedarpy, or their rows say that they are absent.
+cedarpy are no dependencies: pip install cel-python cedarpy, or their rows say that they are absent. Whether they decide
+alike: guardrail bench peers --kind engine.
 
 Signals are those of an image-to-image request with two faces. `allow` is the common case; `fire` blocks, with reasons.
 """
@@ -21,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,10 +29,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from guardrail.decision import Action  # noqa: E402 — after the path is set
+from guardrail.bench.peers.engines import engines, loops, timed  # noqa: E402 — after the path is set
 from guardrail.errors import ConfigurationError  # noqa: E402
 from guardrail.policy import BuiltinEngine, Policy, load_policy  # noqa: E402
-from guardrail.policy.engines import engine_for  # noqa: E402
 from guardrail.signals import SignalValue, Stage  # noqa: E402
 
 DEFAULT = ROOT / "policies" / "default.yaml"
@@ -63,20 +62,6 @@ def signals(*, firing: bool) -> dict[str, SignalValue]:
         "output.markable": "full",
         "request.unverified": (),
     }
-
-
-def timed(call: Callable[[], object], calls: int) -> tuple[float, float]:
-    """p50 and p99 of one call, in microseconds."""
-    for _ in range(200):
-        call()
-    clock = time.perf_counter_ns
-    taken = []
-    for _ in range(calls):
-        start = clock()
-        call()
-        taken.append(clock() - start)
-    taken.sort()
-    return taken[len(taken) // 2] / 1e3, taken[int(len(taken) * 0.99)] / 1e3
 
 
 def verdicts(policy: Policy, calls: int, label: str, target: float) -> list[Row]:
@@ -161,107 +146,21 @@ def importing() -> list[Row]:
     return rows
 
 
-CONDITION = "prompt.sexual > 0.7 && reference.faces.exists(f, f.real > 0.5 && f.identifiable)"
-RULE = "  - id: r\n    at: reference\n    then: block\n    when: "
-SAME = {
-    "side.yaml": f'{RULE}{{prompt.sexual: "> 0.7", reference.faces: {{any: {{real: "> 0.5", identifiable: true}}}}}}\n',
-    "side.cel.yaml": f"{RULE}{CONDITION}\n",
-}
-REGO = """package guardrail.side
-
-import data.guardrail.three
-import rego.v1
-
-decision := three.answer(manifest, outcome)
-
-outcome["r"] := three.all_of([
-	three.above("prompt.sexual", 0.7),
-	three.some_item("reference.faces", [["real", ">", 0.5], ["identifiable", "==", true]]),
-])
-
-manifest := {
-	"policy": {"id": "side", "version": "1.0.0"},
-	"rules": {"r": {"at": ["reference"], "reads": ["prompt.sexual", "reference.faces"], "then": ["block"]}},
-}
-"""
-
-
 def side_by_side(calls: int) -> list[Row]:
-    """The same condition in every engine that is installed."""
+    """The same condition in every engine that is installed: those of `guardrail bench peers --kind engine`."""
     rows: list[Row] = []
-    for count in (2, 20):
-        faces = tuple({"real": 0.9 if i == count - 1 else 0.1, "identifiable": True} for i in range(count))
-        given: dict[str, SignalValue] = {"prompt.sexual": 0.9, "reference.faces": faces}
-        for label, make in ENGINES.items():
-            row: Row = {"what": f"{label}, {count} faces", "p50_us": 0.0, "p99_us": 0.0, "note": "", "target_us": 0.0}
-            rows.append(row)
-            try:
-                call = make(given)
-            except ImportError as error:  # MissingExtra comes from one
-                row["note"] = f"skipped: {error}"
-                continue
-            except ConfigurationError as error:
-                row["note"] = f"skipped: {error}"
-                continue
-            assert call() is True, label
-            slow = "Rego" in label or "cel-python" in label
-            row["p50_us"], row["p99_us"] = timed(call, max(200, calls // 20) if slow else calls)
+    for peer in engines():
+        try:
+            found = {} if peer.lacking else loops(peer.open().judge, calls)
+            note = peer.lacking
+        except (ConfigurationError, ImportError) as error:
+            found, note = {}, str(error)
+        if not found:
+            rows.append({"what": peer.name, "p50_us": 0.0, "p99_us": 0.0, "note": f"skipped: {note}", "target_us": 0.0})
+        for case, at in found.items():
+            row: Row = {"what": f"{peer.name}, {case}", "p50_us": at["p50"], "p99_us": at["p99"], "note": peer.version}
+            rows.append({**row, "target_us": 0.0})
     return rows
-
-
-def _engine(name: str, text: str, given: dict[str, SignalValue]) -> Callable[[], object]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        head = "" if name.endswith(".rego") else "policy: {id: side, version: 1.0.0}\nrules:\n"
-        path.write_text(head + text, "utf-8")
-        engine = engine_for(path)
-    due = frozenset({Stage.PROMPT, Stage.REFERENCE})
-    return lambda: engine.evaluate(given, stage=Stage.REFERENCE, due=due).action is Action.BLOCK
-
-
-def _bare_cel_expr(given: dict[str, SignalValue]) -> Callable[[], object]:
-    from cel_expr_python import cel
-
-    items = cel.Type.List(cel.Type.Map(cel.Type.STRING, cel.Type.DYN))
-    env = cel.NewEnv(variables={"prompt.sexual": cel.Type.DOUBLE, "reference.faces": items})
-    expression, values = env.compile(CONDITION), {**given, "reference.faces": list(given["reference.faces"])}  # type: ignore[arg-type]
-    return lambda: expression.eval(data=values).value() is True
-
-
-def _bare_cel_python(given: dict[str, SignalValue]) -> Callable[[], object]:
-    import celpy
-
-    env = celpy.Environment()
-    program = env.program(env.compile(CONDITION.replace("prompt.sexual", "sexual").replace("reference.faces", "faces")))
-    values = {"sexual": given["prompt.sexual"], "faces": list(given["reference.faces"])}  # type: ignore[arg-type]
-    activation = {name: celpy.json_to_cel(value) for name, value in values.items()}
-    return lambda: bool(program.evaluate(activation))
-
-
-def _bare_cedar(given: dict[str, SignalValue]) -> Callable[[], object]:
-    import cedarpy
-
-    # Cedar has no `any` over records and no fractions but its decimals: the caller asks the faces, in thousandths.
-    policies = "forbid(principal, action, resource) when { context.sexual > 700 && context.faces.contains(true) };"
-    policies += "permit(principal, action, resource);"
-
-    def call() -> object:
-        faces = [bool(f["real"] > 0.5 and f["identifiable"]) for f in given["reference.faces"]]  # type: ignore[union-attr, index, operator]
-        context = {"sexual": round(given["prompt.sexual"] * 1000), "faces": faces}  # type: ignore[operator]
-        request = {"principal": 'U::"a"', "action": 'A::"b"', "resource": 'R::"c"', "context": context}
-        return not cedarpy.is_authorized(request, policies, []).allowed
-
-    return call
-
-
-ENGINES: dict[str, Callable[[dict[str, SignalValue]], Callable[[], object]]] = {
-    "built-in engine": partial(_engine, "side.yaml", SAME["side.yaml"]),
-    "CEL engine (cel-expr-python)": partial(_engine, "side.cel.yaml", SAME["side.cel.yaml"]),
-    "Rego engine (regopy)": partial(_engine, "side.rego", REGO),
-    "bare cel-expr-python": _bare_cel_expr,
-    "bare cel-python": _bare_cel_python,
-    "bare cedarpy": _bare_cedar,
-}
 
 
 def main() -> None:

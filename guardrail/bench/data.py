@@ -1,4 +1,4 @@
-"""Rows of labelled prompts out of JSONL and CSV files, one at a time; what is wrong is named by file and line.
+"""Rows of labelled prompts, one at a time; what is wrong is named by file and line.
 
 No message holds a prompt. A label or an id is repeated only where it looks like one, because with a wrong column name
 it may be the prompt itself.
@@ -7,85 +7,45 @@ it may be the prompt itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
+from guardrail.bench.descriptions import Description, known
 from guardrail.bench.files import DataError, records, sha256
+from guardrail.bench.layout import BENIGN, BLOCK, OTHER, Columns, Labels, label_map, own_label
+from guardrail.bench.sources import sources
 from guardrail.bench.text import visible
 
-__all__ = ["BENIGN", "BLOCK", "OTHER", "Columns", "DataError", "DataFile", "Labels", "Row", "Survey", "rows", "survey"]
-
-BLOCK, BENIGN, OTHER = "block", "benign", "other"
-"""What ought to become of a row: it is to be blocked, it is harmless, or neither counts against the policy."""
+__all__ = [
+    "BENIGN",
+    "BLOCK",
+    "OTHER",
+    "Columns",
+    "DataError",
+    "DataFile",
+    "Labels",
+    "Row",
+    "Survey",
+    "label_map",
+    "rows",
+    "survey",
+]
 
 _LONGEST_VALUE = 100  # characters of a label, language, source or attack
 _LONGEST_ID = 200
-_DEFAULT_OTHER = ("person", "violence", "hate", "selfharm", "other_unsafe")
 _PLAIN = re.compile(r"[\w.:/+-]{1,40}")
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Names of the columns. `text` and `label` must be there; the others may be absent. An empty name: not used."""
-
-    text: str = "text"
-    label: str = "label"
-    lang: str = "lang"
-    source: str = "source"
-    attack: str = "attack"
-    group: str = "split_group"
-    id: str = "id"
-
-    @classmethod
-    def of(cls, pairs: Sequence[str]) -> Columns:
-        """From ``text=prompt`` and the like.
-
-        Raises:
-            DataError: it is not written so, or the first part is not one of the fields.
-        """
-        named: dict[str, str] = {}
-        known = [f.name for f in fields(cls)]
-        for pair in pairs:
-            field, equals, name = pair.partition("=")
-            if not equals or field not in known or (not name and field in ("text", "label")):
-                raise DataError(f"--column {pair!r}: write FIELD=NAME, with FIELD one of {', '.join(known)}")
-            named[field] = name
-        return cls(**named)
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Which labels are to be blocked, which are harmless, and which are unsafe in another way and counted apart."""
-
-    block: tuple[str, ...] = ("sexual", "nudity")
-    benign: tuple[str, ...] = ("benign",)
-    other: tuple[str, ...] = _DEFAULT_OTHER
-
-    def __post_init__(self) -> None:
-        # What is "other" by default may be claimed by one of the two without a word.
-        own = set(self.other) - set(_DEFAULT_OTHER)
-        both = (set(self.block) & set(self.benign)) | ((set(self.block) | set(self.benign)) & own)
-        if both:
-            raise DataError(f"the label {min(both)} is given two meanings: name it once")
-
-    def role(self, label: str) -> str | None:
-        """One of `BLOCK`, `BENIGN`, `OTHER`; None where nobody said what the label means."""
-        if label in self.block:
-            return BLOCK
-        if label in self.benign:
-            return BENIGN
-        return OTHER if label in self.other else None
-
-    def to_json(self) -> dict[str, list[str]]:
-        rest = [label for label in self.other if label not in (*self.block, *self.benign)]
-        return {BLOCK: list(self.block), BENIGN: list(self.benign), OTHER: rest}
-
-
 class Row(NamedTuple):
-    """A prompt with what is known of it. `id` is empty where the data name none; `place` is ``file:line``."""
+    """A prompt with what is known of it.
+
+    `id` is empty where the data name none; `place` is ``file:line``, of a table ``file:row``. `pair` is the same for a
+    harmful prompt and its benign twin, and empty for a prompt that nobody paired; it is no part of a prompt.
+    """
 
     text: str
     label: str
@@ -96,6 +56,7 @@ class Row(NamedTuple):
     group: str
     id: str
     place: str
+    pair: str = ""
 
     @property
     def name(self) -> str:
@@ -103,77 +64,143 @@ class Row(NamedTuple):
 
 
 class DataFile(NamedTuple):
-    """A file as it was when it was surveyed."""
+    """A file as it was when it was surveyed, and how it is read."""
 
     path: Path
     sha256: str
     rows: int
+    description: Description | None = None
 
 
-class Survey(NamedTuple):
-    """What a first look at all files found. `with_ids`: every row has an id, and no two the same."""
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a first look at all files found.
+
+    Attributes:
+        with_ids: every row has an id, and no two the same.
+        twins: digest of a benign twin's text or id, as harmful rows name it → the pair.
+    """
 
     files: tuple[DataFile, ...]
     with_ids: bool
+    twins: Mapping[bytes, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         return sum(f.rows for f in self.files)
 
+    @property
+    def descriptions(self) -> tuple[Description, ...]:
+        """Of all files, each once."""
+        return tuple({id(f.description): f.description for f in self.files if f.description is not None}.values())
 
-def survey(paths: Sequence[Path], columns: Columns, labels: Labels) -> Survey:
+
+def survey(given: Sequence[Path], columns: Columns, labels: Labels) -> Survey:
     """Read everything once, so that what is wrong is said before anything is measured.
 
-    Keeps 8 bytes of digest for each id and no text.
+    Keeps 8 bytes of digest for each id and each named twin, and no text.
+
+    Args:
+        given: names of data, files and folders, see `guardrail.bench.sources`.
+        columns, labels: what they leave open, the description of a file may say.
 
     Raises:
-        DataError: with ``file:line`` and the mend; also where there is no row at all, since a rate of nothing would
-            pass every limit.
+        DataError: with ``file:line`` and the mend; also where a file is not the one that its description lists, and
+            where there is no row at all, since a rate of nothing would pass every limit.
+        MissingExtra: Parquet and Arrow files need pyarrow.
     """
     files: list[DataFile] = []
-    seen: dict[bytes, tuple[int, int]] = {}
-    total = 0
-    for number, path in enumerate(paths):
-        digest, count = sha256(path), 0
-        for line, row in _rows_of(path, columns, labels):
+    seen: dict[bytes, tuple[Path, int]] = {}
+    twins: dict[bytes, str] = {}
+    total, shelved = 0, known()
+    for source in sources(given):
+        path, digest, count = source.path, sha256(source.path), 0
+        described = source.description or next((d for d in shelved.values() if digest in d.files.values()), None)
+        if described is not None:
+            described.hold(path, digest)
+        for line, row, twin in _rows_of(path, *_read_as(described, columns, labels)):
             count += 1
+            if twin and (key := _digest(twin)) not in twins:
+                twins[key] = f"pair-{len(twins) + 1}"
             if row.id:
-                key = blake2b(row.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                key = _digest(row.id)
                 if key in seen:
                     first, at = seen[key]
                     raise DataError(
-                        f"{path}:{line}: has the id of {paths[first]}:{at}; give each row an id of its own, or use "
+                        f"{path}:{line}: has the id of {first}:{at}; give each row an id of its own, or use "
                         "line numbers instead: --column id="
                     )
-                seen[key] = number, line
-        files.append(DataFile(path, digest, count))
+                seen[key] = path, line
+        files.append(DataFile(path, digest, count, described))
         total += count
     if not total:
-        raise DataError(f"no rows in {', '.join(map(str, paths))}: there is nothing to measure")
-    return Survey(tuple(files), len(seen) == total)
+        raise DataError(f"no rows in {', '.join(map(str, given))}: there is nothing to measure")
+    return Survey(tuple(files), len(seen) == total, twins)
 
 
-def rows(found: Survey, columns: Columns, labels: Labels, limit: int | None = None) -> Iterator[Row]:
-    """The rows again, at most `limit` of them, evenly spread over all (files are often sorted by label).
+def rows(
+    found: Survey, columns: Columns, labels: Labels, limit: int | None = None, seed: int | None = None
+) -> Iterator[Row]:
+    """The rows again, at most `limit` of them, in their order.
+
+    Args:
+        seed: of a simple random sample of `limit` rows. Without it they are evenly spread over all, since files are
+            often sorted by label.
 
     Raises:
         DataError: a file is no longer what was surveyed.
     """
-    total, i = found.rows, 0
-    wanted = total if limit is None else min(limit, total)
+    taken = _taken(found.rows, limit, seed)
     for file in found.files:
-        for _, row in _rows_of(file.path, columns, labels):
-            if i * wanted // total != (i + 1) * wanted // total:
-                yield row
-            i += 1
+        for _, row, twin in _rows_of(file.path, *_read_as(file.description, columns, labels)):
+            if next(taken, False):
+                yield row._replace(pair=row.pair or _pair(row, twin, found.twins)) if found.twins else row
         if sha256(file.path) != file.sha256:
             raise DataError(f"{file.path} was changed while it was measured: run again")
 
 
-def _rows_of(path: Path, columns: Columns, labels: Labels) -> Iterator[tuple[int, Row]]:
-    for line, record in records(path, (columns.text, columns.label)):
+def _taken(total: int, limit: int | None, seed: int | None) -> Iterator[bool]:
+    """For each row whether it is in the sample; memory does not grow with the number of rows."""
+    wanted = total if limit is None else min(limit, total)
+    if seed is None:
+        yield from (i * wanted // total != (i + 1) * wanted // total for i in range(total))
+        return
+    # Selection sampling: Knuth, The Art of Computer Programming, vol. 2, 3.4.2, algorithm S.
+    draw = Random(seed)  # noqa: S311 - a sample, no secret
+    for i in range(total):
+        take = draw.random() * (total - i) < wanted
+        wanted -= take
+        yield take
+
+
+def _digest(word: str) -> bytes:
+    return blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _pair(row: Row, twin: str, twins: Mapping[bytes, str]) -> str:
+    """A pair is numbered as its twin was first named: a digest of a prompt could be looked up."""
+    if twin:
+        return twins[_digest(twin)]
+    if row.role != BENIGN:
+        return ""
+    return twins.get(_digest(row.text)) or (twins.get(_digest(row.id), "") if row.id else "")
+
+
+def _read_as(told: Description | None, columns: Columns, labels: Labels) -> tuple[Columns, Labels]:
+    return (columns, labels) if told is None else (columns.or_told(told.columns), labels.or_told(told.label_map))
+
+
+def _rows_of(path: Path, columns: Columns, labels: Labels) -> Iterator[tuple[int, Row, str]]:
+    """(line, row, the text or the id of its benign twin if it names one)."""
+    for line, record in records(path, (columns.text, columns.label), columns.names):
         place = f"{path}:{line}"
-        yield line, _row(record, place, columns, labels)
+        twin = record.get(columns.pair_benign) if columns.pair_benign else None
+        if twin is not None and not isinstance(twin, str | int):
+            raise DataError(
+                f"{place}: {columns.pair_benign!r} holds {_kind(twin)}, not the text or the id of a benign twin; name "
+                "another: --column pair_benign=NAME"
+            )
+        yield line, _row(record, place, columns, labels), "" if twin is None else str(twin)
 
 
 def _row(record: dict[str, Any], place: str, columns: Columns, labels: Labels) -> Row:
@@ -182,13 +209,14 @@ def _row(record: dict[str, Any], place: str, columns: Columns, labels: Labels) -
         raise DataError(
             f"{place}: has no text in {columns.text!r}; if the prompt is in another column: --column text=NAME"
         )
-    label = _word(record, columns.label, "label", place)
+    own = own_label(record.get(columns.label))
+    label = labels.ours(_word(record if own is None else {columns.label: own}, columns.label, "label", place))
     role = labels.role(label)
     if role is None:
         shown = repr(label) if _PLAIN.fullmatch(label) else f"of {len(label)} characters"
         raise DataError(
-            f"{place}: nobody said what the label {shown} means; say it with --block, --benign or --other, or name "
-            "the column that holds the label: --column label=NAME"
+            f"{place}: nobody said what the label {shown} means; say it with --block, --benign or --other, map it to "
+            "one of theirs with --label-map OWN=OURS, or name the column that holds the label: --column label=NAME"
         )
     return Row(
         text=text,
@@ -200,6 +228,7 @@ def _row(record: dict[str, Any], place: str, columns: Columns, labels: Labels) -
         group=_word(record, columns.group, "group", place, _LONGEST_ID),
         id=_word(record, columns.id, "id", place, _LONGEST_ID),
         place=visible(place),
+        pair=_word(record, columns.pair, "pair", place, _LONGEST_ID),
     )
 
 

@@ -1,4 +1,7 @@
-"""Records out of JSONL and CSV files, plain or gzipped, line by line: memory does not grow with the file."""
+"""Records out of files, one at a time, so that memory does not grow with the file.
+
+JSONL and CSV, plain or gzipped, are read here; Parquet and Arrow by `guardrail.bench.tabular`.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import IO, Any, cast
 
+from guardrail.bench import tabular
 from guardrail.errors import ConfigurationError
 
 __all__ = ["SUFFIXES", "DataError", "found_in", "records", "sha256"]
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", *tabular.SUFFIXES)
+_STATE = "state.json"
 MOST_BYTES_IN_A_LINE = 16 << 20  # also bounds what a hostile .gz can make of a few bytes
 
 
@@ -26,14 +31,24 @@ class DataError(ConfigurationError):
 def found_in(given: Sequence[Path]) -> list[Path]:
     """The files, and those inside the folders (any depth, sorted by path).
 
+    Of a folder that Hugging Face's `Dataset.save_to_disk` wrote, at any depth, the files that its state.json lists.
+
     Raises:
-        DataError: one does not exist, has a name that says nothing of its format, is given twice, or a folder is empty.
+        DataError: one does not exist, has a name that says nothing of its format, is given twice, or a folder is empty,
+            or lacks a file that its state.json lists.
     """
     known = ", ".join(SUFFIXES)
     paths: list[Path] = []
     for path in given:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
+            for state in sorted(path.rglob(_STATE)):
+                listed = _saved(state)
+                missing = next((p for p in listed if not p.is_file()), None)
+                if missing is not None:
+                    raise DataError(f"{state} lists {missing.name!r}, which is not there: save the data set again")
+                # Beside them lie what was computed of the data at some time, or indices into them.
+                inside = [p for p in inside if p.parent != state.parent or p.suffix != ".arrow" or p in listed]
             if not inside:
                 raise DataError(f"{path} holds no file that ends in {known}")
             paths += inside
@@ -48,6 +63,26 @@ def found_in(given: Sequence[Path]) -> list[Path]:
         if one in resolved[:i]:
             raise DataError(f"{paths[i]} is given twice: its rows would count twice")
     return paths
+
+
+def _saved(state: Path) -> list[Path]:
+    """The files of a saved data set; none where another program wrote the state.json.
+
+    Raises:
+        DataError: it cannot be read, names a file of another folder, or its rows are chosen by an index of their own.
+    """
+    try:
+        told = json.loads(state.read_text("utf-8")) if state.stat().st_size <= MOST_BYTES_IN_A_LINE else None
+    except (OSError, ValueError, RecursionError):
+        raise DataError(f"{state} cannot be read as JSON: save the data set again") from None
+    if not isinstance(told, dict) or "_data_files" not in told:
+        return []
+    if told.get("_indices_data_files") or told.get("_indices_files"):
+        raise DataError(f"{state}: an index chooses among the rows: save the data set again after flatten_indices()")
+    names = [f.get("filename") for f in told["_data_files"] if isinstance(f, dict)] if told["_data_files"] else []
+    if not names or not all(isinstance(n, str) and n == Path(n).name for n in names):
+        raise DataError(f"{state} does not list files of its own folder: save the data set again")
+    return [state.parent / str(name) for name in names]
 
 
 def sha256(path: Path) -> str:
@@ -66,17 +101,27 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def records(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(1-based line on which it begins, record) for each; empty lines are skipped.
+def records(path: Path, required: Sequence[str], wanted: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(1-based line on which it begins, record) for each; empty lines are skipped. Of a table, (1-based row, record).
 
     Args:
-        required: columns that the head of a CSV file has to name. The rows of a JSONL file are looked at by the caller.
+        required: columns that a table, or the head of a CSV file, has to name. The rows of a JSONL file are looked at
+            by the caller.
+        wanted: the columns that are used at all: none of them may be there twice, and a table is read no further.
 
     Raises:
         DataError: a line is no record.
+        MissingExtra: a table needs pyarrow, which is not installed.
     """
-    if path.name.lower().endswith((".csv", ".csv.gz")):
-        yield from _csv(path, required)
+    name = path.name.lower()
+    if name.endswith(tabular.SUFFIXES):
+
+        def fail(row: int | None, what: str) -> DataError:
+            return DataError(f"{path}: {what}" if row is None else f"{path}:{row}: {what}")
+
+        yield from tabular.records(path, required, wanted, fail)
+    elif name.endswith((".csv", ".csv.gz")):
+        yield from _csv(path, required, wanted)
     else:
         for line, text in _lines(path):
             if text.strip():
@@ -85,7 +130,9 @@ def records(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str
 
 def _object(path: Path, line: int, text: str) -> dict[str, Any]:
     try:
-        record = json.loads(text)
+        record = _DECODER.decode(text)
+    except _TwiceError:
+        raise DataError(f"{path}:{line}: an object names a field twice: keep one of the two") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{line}:{error.colno}: no JSON ({error.msg}): one object a line") from None
     except RecursionError:
@@ -97,7 +144,22 @@ def _object(path: Path, line: int, text: str) -> dict[str, Any]:
     return record
 
 
-def _csv(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+class _TwiceError(Exception):
+    pass
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values of one name Python would keep the last, other programs keep the first."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _TwiceError
+    return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
+def _csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     limit = csv.field_size_limit(MOST_BYTES_IN_A_LINE)
     begins = 1
     reader = csv.reader((text for _, text in _lines(path)), strict=True)
@@ -107,6 +169,9 @@ def _csv(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, A
             if name not in head:
                 have = ", ".join(head[:20]) or "no column"
                 raise DataError(f"{path}:1: has no column {name!r} but {have}; map it: --column FIELD=NAME")
+        twice = next((name for name in (*required, *wanted) if head.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"{path}:1: has two columns {twice!r}: rename one, or read another: --column FIELD=NAME")
         begins = reader.line_num + 1
         for values in reader:
             if values:

@@ -3,7 +3,7 @@
 A figure over everything fails when it got worse by more than the tolerance: on the same data a guard that decides
 otherwise has changed, whatever a test of significance says. A figure of one part (a language, a label) fails when it
 got worse by more than the tolerance and that is more than chance, over all parts together (Holm 1979): of a hundred
-small parts some always move.
+small parts some always move. Parts of fewer than 30 samples take no part.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from guardrail.bench.comparison import LEVEL, Change, Comparison, written_value
 from guardrail.bench.files import DataError
 from guardrail.bench.report import prepare, write_texts
-from guardrail.bench.run.measures import Measure
+from guardrail.bench.run.measures import FEW, Measure
 
 __all__ = ["Finding", "Limit", "gate", "limits_of", "write_junit"]
 
@@ -109,7 +109,8 @@ def _limited(measures: Mapping[str, Measure], limit: Limit) -> Finding:
 
 def _compared(against: Comparison, tolerance: float) -> list[Finding]:
     found = [Finding(key, "gone", f"{key} is no longer measured") for key in against.gone]
-    parts = [c for c in against.changes if _is_part(c) and c.after.better]
+    # Each of the smallest parts would cost the others power, and could not fail itself.
+    parts = [c for c in against.changes if _is_part(c) and c.after.better and c.before.n >= FEW]
     surely = _holm(parts)
     for change in against.changes:
         if not change.after.better:

@@ -1,40 +1,37 @@
-"""``guardrail bench images``: what the image checks find in folders of pictures, and the processor time it takes them.
+"""``guardrail bench images``: what the image checks find in folders of pictures, as they came and after attacks.
 
-No picture, no vector and no identity is in the report: counts, rates with their intervals, and file names only where
-the user asks for them.
+No picture, no vector and no identity is in the results: counts, rates with their intervals, places, and file names only
+where the user asks for them.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from guardrail import __version__
-from guardrail.bench.files import DataError
-from guardrail.bench.pictures import Picture, pictures
-from guardrail.bench.run.environment import machine
-from guardrail.bench.statistics import Rate
-from guardrail.checks.base import Check, CheckSettings, Failure
-from guardrail.checks.registry import construct
-from guardrail.errors import CheckError, InputError
-from guardrail.media import Request
+from guardrail.bench.data_facts import picture_facts
+from guardrail.bench.files import DataError, sha256
+from guardrail.bench.image_attacks import ImageAttack, chosen
+from guardrail.bench.image_known import KnownHere
+from guardrail.bench.image_samples import EXPLICIT, PARTIAL, REAL, Sample, attacked_sample, clean_sample
+from guardrail.bench.image_tables import figures, measures, not_run, percentiles, sheets, told
+from guardrail.bench.pictures import Picture, picture_folders, pictures
+from guardrail.bench.run.environment import environment
+from guardrail.bench.run.record import Run
+from guardrail.bench.run.samples import FILE, Samples
+from guardrail.checks.base import Check, CheckSettings
+from guardrail.checks.registry import Unavailable, construct
+from guardrail.media import ImageInput
 from guardrail.media.read import read_image
-from guardrail.signals import SignalValue, Stage
 
-__all__ = ["FORMAT", "KIND", "ImagePlan", "Seen", "failed", "measure"]
+__all__ = ["ImagePlan", "failed", "measure"]
 
-KIND, FORMAT = "guardrail bench images", 1
+Progress = Callable[[str, int, int], None]
 ASKED = ("reference.faces", "reference.nudity", "reference.hash_match")
-# Where the shipped policies act.
-REAL, PARTIAL, EXPLICIT = 0.50, 0.35, 0.65
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,12 @@ class ImagePlan:
         settings: of the checks; the gallery is not asked.
         limit: at most so many pictures, evenly spread; None for all.
         show: name so many files of each kind of mistake; 0 for none.
+        attacks: names of `IMAGE_ATTACKS` to try on every picture, or ``all``; none for the pictures as they came.
+        seed: of what the attacks draw.
+        known_here: every second picture is put on a list of known images, in memory, in the place of other lists.
+        out: folder for results.jsonl; a run that was killed goes on from it. None: nothing is kept.
+        fresh: begin anew, whatever is there.
+        keep_names: file names go into results.jsonl.
         command: how this was called, for the report.
     """
 
@@ -53,84 +56,80 @@ class ImagePlan:
     settings: CheckSettings = field(default_factory=CheckSettings)
     limit: int | None = None
     show: int = 0
+    attacks: tuple[str, ...] = ()
+    seed: int = 1
+    known_here: bool = False
+    out: Path | None = None
+    fresh: bool = False
+    keep_names: bool = False
     command: str = ""
 
 
-@dataclass(slots=True)
-class Seen:
-    """What the checks said of one picture.
-
-    Args:
-        cause: why it could not be read, or a check could not answer; without content.
-        cpu_ms: processor time of decoding and of each check.
-    """
-
-    picture: Picture
-    faces: int | None = None
-    real: int = 0
-    identifiable: int = 0
-    nudity: float | None = None
-    known: bool | None = None
-    cause: str = ""
-    cpu_ms: dict[str, float] = field(default_factory=dict)
-
-
-def measure(plan: ImagePlan, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
-    """The report, as JSON holds it. All but ``run`` and ``processor_ms`` is the same for the same input.
+def measure(plan: ImagePlan, progress: Progress | None = None) -> Run:
+    """The run. The same input gives the same measures.
 
     Args:
         progress: told (what is done, how many so far, of how many).
 
     Raises:
-        DataError: the data cannot be used.
+        DataError: the data cannot be used, or no attack has this name.
         ConfigurationError: none of the checks can start here.
     """
-    found = pictures(plan.data)
-    chosen = _spread(found, plan.limit)
-    checks, unavailable = construct(ASKED, plan.settings)
+    attacks = chosen(plan.attacks)
+    folders, found = picture_folders(plan.data), pictures(plan.data)
+    taken = _spread(found, plan.limit)
+    settings = plan.settings
+    if plan.known_here:
+        settings = replace(settings, known=KnownHere(p.path for p in taken[::2]))
+    listed = settings.known is not None and settings.known.asked()
+    checks, unavailable = _checks(settings, listed)
+    facts = {
+        **environment(plan.command, seed=plan.seed),
+        "checks": [c.effective().to_json() for c in checks],
+        "thresholds": {"real": REAL, "nudity.partial": PARTIAL, "nudity.explicit": EXPLICIT},
+        "data": {
+            **picture_facts(folders),
+            "files": [_data(plan.data, taken)],
+            "pictures": len(found),
+            "chosen": len(taken),
+        },
+        "attacks": [a.name for a in attacks],
+        "known_images": "every second picture measured" if plan.known_here else "lists" if listed else "none",
+    }
+    begun = time.perf_counter()
+    samples = _samples(plan, taken, checks, attacks, facts, progress or (lambda what, done, of: None))
+    clean = [s for s in samples if not s["attack"]]
+    timing = {"processor_ms": percentiles(clean), "seconds": time.perf_counter() - begun}
+    absent = {u.name: str(u.error).splitlines()[0] for u in unavailable}
+    if not listed:
+        absent["known images"] = "no list was asked: name one with --known, or --known data for the pictures themselves"
+    return Run(
+        suite="images",
+        title="Image checks",
+        facts=facts,
+        measures=tuple(measures(samples)),
+        timing=timing,
+        told=tuple(told(facts, samples)),
+        sheets=tuple(sheets(samples, facts, timing, _shown(plan, taken, clean))),
+        figures=tuple(figures(samples)),
+        not_run={**absent, **not_run(samples)},
+    )
+
+
+def failed(run: Run) -> int:
+    """How many pictures, as they came or attacked, could not be read, or not be answered for by a check."""
+    of_all = [m for m in run.measures if m.name == "not_checked_rate" and {k for k, _ in m.of} <= {"attack"}]
+    return sum(m.count or 0 for m in of_all)
+
+
+def _checks(settings: CheckSettings, listed: bool) -> tuple[list[Check], list[Unavailable]]:
+    """Those that can start; that of known images only where there is a list."""
+    checks, unavailable = construct(ASKED if listed else ASKED[:2], settings)
     if not checks:
         raise unavailable[0].error if unavailable else DataError("no check of images is installed")
     for check in checks:
         check.warmup()
-    load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    begun = time.perf_counter()
-    seen: list[Seen] = []
-    for i, picture in enumerate(chosen):
-        seen.append(_look(picture, checks))
-        if progress is not None:
-            progress("pictures", i + 1, len(chosen))
-    return {
-        "kind": KIND,
-        "format": FORMAT,
-        "effective": [c.effective().to_json() for c in checks],
-        "not_measured": {u.name: str(u.error).splitlines()[0] for u in unavailable},
-        "data": {
-            "folders": [str(p) for p in plan.data],
-            "pictures": len(found),
-            "chosen": len(seen),
-            # Those that every check answered for; the others are named below, each with its cause.
-            "measured": sum(not s.cause for s in seen),
-            "described": sum(not s.cause and s.picture.faces is not None for s in seen),
-        },
-        "thresholds": {"real": REAL, "nudity.partial": PARTIAL, "nudity.explicit": EXPLICIT},
-        "rates": _rates(seen),
-        "could_not_be_checked": dict(sorted(Counter(s.cause for s in seen if s.cause).items())),
-        "processor_ms": _times(seen),
-        "shown": _shown(seen, plan.show),
-        "run": {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": plan.command,
-            "machine": machine(),
-            "guardrail": __version__,
-            "load": load_average,
-            "seconds": time.perf_counter() - begun,
-        },
-    }
-
-
-def failed(report: Mapping[str, Any]) -> int:
-    """How many pictures could not be read, or not be answered for by a check."""
-    return sum(report["could_not_be_checked"].values())
+    return checks, unavailable
 
 
 def _spread(found: Sequence[Picture], limit: int | None) -> list[Picture]:
@@ -139,100 +138,80 @@ def _spread(found: Sequence[Picture], limit: int | None) -> list[Picture]:
     return [found[i * len(found) // limit] for i in range(limit)]
 
 
-def _look(picture: Picture, checks: Sequence[Check]) -> Seen:
-    seen = Seen(picture)
-    spent = time.process_time()
-    try:
-        image = read_image(picture.path)
-    except InputError as error:
-        seen.cause = f"unreadable: {error.code}"
-        return seen
-    seen.cpu_ms["decoding"] = (time.process_time() - spent) * 1e3
-    request = Request(images=(image,))
-    for check in checks:
-        if Stage.REFERENCE not in check.stages:
-            continue
-        spent = time.process_time()
-        try:
-            (answer,) = check.check([request], Stage.REFERENCE)
-        except CheckError as error:
-            answer = Failure(f"{type(error).__name__}: {error}")
-        seen.cpu_ms[check.name] = (time.process_time() - spent) * 1e3
-        if isinstance(answer, Failure):
-            seen.cause = seen.cause or f"{check.name}: {answer.cause}"
-        else:
-            _note(seen, answer.signals)
-    return seen
+def _data(given: Sequence[Path], taken: Sequence[Picture]) -> dict[str, Any]:
+    """Names of the folders, and one sha256 over the pictures taken with what is told of them."""
+    digest = new_sha256()
+    for one in taken:
+        digest.update(f"{one.group}|{one.faces}|{one.category}|{sha256(one.path)}\n".encode())
+    return {"name": "; ".join(map(str, given)), "sha256": digest.hexdigest(), "rows": len(taken)}
 
 
-def _note(seen: Seen, signals: Mapping[str, SignalValue]) -> None:
-    faces = signals.get("reference.faces")
-    if isinstance(faces, tuple):
-        seen.faces = len(faces)
-        seen.real = sum(float(f.get("real") or 0.0) >= REAL for f in faces)
-        seen.identifiable = sum(bool(f.get("identifiable")) for f in faces)
-    nudity = signals.get("reference.nudity")
-    if isinstance(nudity, float | int):
-        seen.nudity = float(nudity)
-    known = signals.get("reference.hash_match")
-    if isinstance(known, bool):
-        seen.known = known
-
-
-# What is measured: its name, which pictures it is asked of, and which of them count. A picture that a check could not
-# answer for is asked of nothing that the check would have said.
-_MEASURES: tuple[tuple[str, Callable[[Seen], bool], Callable[[Seen], bool]], ...] = (
-    ("faces found", lambda s: s.faces is not None and bool(s.picture.faces), lambda s: bool(s.faces)),
-    ("fired without a face", lambda s: s.faces is not None and s.picture.faces == 0, lambda s: bool(s.faces)),
-    ("any face", lambda s: s.faces is not None and s.picture.faces is None, lambda s: bool(s.faces)),
-    ("counts as real, of those with a face found", lambda s: bool(s.faces), lambda s: s.real > 0),
-    ("identifiable, of those with a face found", lambda s: bool(s.faces), lambda s: s.identifiable > 0),
-    ("nudity, partial", lambda s: s.nudity is not None, lambda s: (s.nudity or 0.0) >= PARTIAL),
-    ("nudity, explicit", lambda s: s.nudity is not None, lambda s: (s.nudity or 0.0) >= EXPLICIT),
-    ("known image", lambda s: s.known is not None, lambda s: bool(s.known)),
-)
-
-
-def _rates(seen: Sequence[Seen]) -> list[dict[str, Any]]:
-    """Each measure over all pictures, over each folder and over each category that a csv names."""
-    groups: dict[tuple[str, str], list[Seen]] = {("all", ""): list(seen)}
-    for one in seen:
-        groups.setdefault(("folder", one.picture.group), []).append(one)
-        if one.picture.category:
-            groups.setdefault(("category", one.picture.category), []).append(one)
-    made: list[dict[str, Any]] = []
-    for (by, name), members in sorted(
-        groups.items(), key=lambda g: (["all", "folder", "category"].index(g[0][0]), g[0])
-    ):
-        for measure_name, asked, counts in _MEASURES:
-            of = [s for s in members if asked(s)]
-            if of:
-                rate = Rate(sum(map(counts, of)), len(of))
-                made.append({"by": by, "group": name, "measure": measure_name, "found": rate.to_json()})
-    return made
-
-
-def _times(seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
-    """Percentiles of each stage, and its share of the whole."""
-    names = list(dict.fromkeys(name for s in seen for name in s.cpu_ms))
-    total = sum(sum(s.cpu_ms.values()) for s in seen)
-    made: dict[str, dict[str, float]] = {}
-    for name in names:
-        values = np.array([s.cpu_ms[name] for s in seen if name in s.cpu_ms])
-        p50, p95 = (float(v) for v in np.percentile(values, (50, 95)))
-        made[name] = {"p50": p50, "p95": p95, "share": float(values.sum()) / total if total else 0.0}
-    return made
-
-
-def _shown(seen: Sequence[Seen], most: int) -> dict[str, list[str]]:
-    """File names of what looks like a mistake."""
-    kinds: dict[str, Callable[[Seen], bool]] = {
-        "missed faces": lambda s: s.faces == 0 and bool(s.picture.faces),
-        "faces where none is": lambda s: bool(s.faces) and s.picture.faces == 0,
-        "nudity": lambda s: (s.nudity or 0.0) >= PARTIAL,
+def _samples(
+    plan: ImagePlan,
+    taken: Sequence[Picture],
+    checks: Sequence[Check],
+    attacks: Sequence[ImageAttack],
+    facts: dict[str, Any],
+    tell: Progress,
+) -> list[Sample]:
+    """A sample of each picture as it came, followed by one for each attack."""
+    kept = ("checks", "thresholds", "attacks", "known_images", "seed")
+    identity = {
+        "suite": "images",
+        **{name: facts[name] for name in kept},
+        "data": facts["data"]["files"][0]["sha256"],
+        "keep_names": plan.keep_names,
     }
-    return (
-        {name: [str(s.picture.path) for s in seen if is_one(s)][:most] for name, is_one in kinds.items()}
-        if most
-        else {}
-    )
+    path = None if plan.out is None else plan.out / FILE
+    made: list[Sample] = []
+    with Samples(path, identity, fresh=plan.fresh) as samples:
+        ready, steps = iter(samples.done), len(taken) * (1 + len(attacks))
+        for number, picture in enumerate(taken):
+            for new in _of_picture(plan, picture, f"{number + 1:06d}", checks, attacks):
+                sample = next(ready, None)
+                if sample is None:
+                    sample = new(made)
+                    samples.add(sample | ({"file": str(picture.path)} if plan.keep_names else {}))
+                made.append(sample)
+                tell("pictures", len(made), steps)
+            samples.flush()
+    return made
+
+
+def _of_picture(
+    plan: ImagePlan, picture: Picture, name: str, checks: Sequence[Check], attacks: Sequence[ImageAttack]
+) -> Iterator[Callable[[Sequence[Sample]], Sample]]:
+    """How to make each sample of a picture, given those made before; what is there already is never decoded."""
+    image: ImageInput | None = None
+
+    def as_it_came(made: Sequence[Sample]) -> Sample:
+        nonlocal image
+        sample, image = clean_sample(picture, name, checks)
+        return sample
+
+    yield as_it_came
+    for i, attack in enumerate(attacks, 1):
+
+        def after(made: Sequence[Sample], i: int = i, attack: ImageAttack = attack) -> Sample:
+            nonlocal image
+            clean = made[-i]
+            if not clean["cause"]:
+                image = read_image(picture.path) if image is None else image
+                return attacked_sample(picture, name, clean, image, attack, plan.seed, checks)
+            return {**clean, "attack": attack.name, "applied": False, "cause": "", "boxes": []}
+
+        yield after
+
+
+def _shown(plan: ImagePlan, taken: Sequence[Picture], clean: Sequence[Sample]) -> list[tuple[str, str]]:
+    """(kind, file name) of what looks like a mistake in the pictures as they came."""
+    kinds: dict[str, Callable[[Sample], bool]] = {
+        "missed faces": lambda s: s["faces"] == 0 and bool(s["told_faces"]),
+        "faces where none is": lambda s: bool(s["faces"]) and s["told_faces"] == 0,
+        "nudity": lambda s: (s["nudity"] or 0.0) >= PARTIAL,
+    }
+    return [
+        (kind, str(picture.path))
+        for kind, is_one in kinds.items()
+        for picture in [p for p, s in zip(taken, clean, strict=True) if is_one(s)][: plan.show]
+    ]

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guardrail.bench.files import DataError
+from guardrail.bench.files import DataError, sha256
+from guardrail.bench.sources import Source, picture_folder
 
-__all__ = ["SUFFIXES", "Picture", "pictures"]
+__all__ = ["SUFFIXES", "Picture", "picture_folders", "pictures"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 
@@ -68,18 +69,30 @@ class _Told:
         self.rows[named] = row
 
 
+def picture_folders(given: Sequence[Path]) -> list[Source]:
+    """The folders, some of which may be given by the name of a description, with their descriptions.
+
+    Raises:
+        DataError: one is not there, or a file in it is not as its description says.
+    """
+    return [picture_folder(path) for path in given]
+
+
 def pictures(given: Sequence[Path]) -> list[Picture]:
     """The pictures in the folders, at any depth, sorted by path; with what csv files in them, or beside them, say.
 
+    Where a csv has a column `sha256`, the pictures are held to it.
+
+    Args:
+        given: folders, or names of data, see `picture_folders`.
+
     Raises:
         DataError: a folder is not there, or holds no picture; a csv in it cannot be understood, or names a file that is
-            not there.
+            not there or has another sha256.
     """
     told = _Told()
     found: dict[Path, str] = {}
-    for folder in given:
-        if not folder.is_dir():
-            raise DataError(f"{folder} is no folder")
+    for folder in (f.path for f in picture_folders(given)):
         inside = list(_below(folder, SUFFIXES))
         if not inside:
             raise DataError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
@@ -96,6 +109,10 @@ def pictures(given: Sequence[Path]) -> list[Picture]:
     missing = next((p for p in told.rows if p not in found), None)
     if missing is not None:
         raise DataError(f"{missing} is named in a csv, but is not there")
+    for path, row in told.rows.items():
+        expected = (row.get("sha256") or "").strip().lower()
+        if expected and sha256(path) != expected:
+            raise DataError(f"{path} is not the file whose sha256 a csv names: fetch it again, or correct the csv")
     return [_picture(path, found[path], told.rows.get(path)) for path in sorted(found)]
 
 

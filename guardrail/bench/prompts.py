@@ -1,149 +1,136 @@
-"""``guardrail bench prompts``: what a policy decides about labelled prompts, by the guard itself."""
+"""``guardrail bench prompts``: what a policy decides about labelled prompts, by the guard itself.
+
+Each decision is a line of results.jsonl as soon as it is made, and every figure is made of those lines alone: a run
+that was killed goes on where it was and ends with the same figures.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
+from guardrail.bench.data import DataError, Row, rows, survey
+from guardrail.bench.judging import REFUSED, Judged, sample_of
+from guardrail.bench.prompt_plan import Plan, Seen
+from guardrail.bench.prompt_run import to_run
+from guardrail.bench.report import prepare
+from guardrail.bench.robustness import cases_of_a_row, chosen, copies
+from guardrail.bench.run.environment import environment
+from guardrail.bench.run.fingerprint import list_facts
+from guardrail.bench.run.record import Run
+from guardrail.bench.run.samples import FILE, Samples, iter_samples
+from guardrail.bench.subject import Subject
+from guardrail.bench.workers import Crew
+from guardrail.keys import load_keyring
 
-from guardrail import __version__
-from guardrail.bench.data import BENIGN, BLOCK, Columns, Labels, Survey, rows, survey
-from guardrail.bench.files import found_in
-from guardrail.bench.judging import ALLOWED, REFUSED, judged, one_core
-from guardrail.bench.outcomes import Outcomes
-from guardrail.bench.robustness import Sample, attacked
-from guardrail.bench.run.environment import load_average, machine
-from guardrail.bench.scores import score_report
-from guardrail.bench.shown import Shown
-from guardrail.bench.statistics import Floats
-from guardrail.guard import Guard
-from guardrail.guard.parts import load
+__all__ = ["Plan", "failed_checks", "measure", "to_run"]
 
-__all__ = ["FORMAT", "KIND", "Plan", "failed_checks", "measure"]
-
-KIND, FORMAT = "guardrail bench prompts", 1
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure.
-
-    Args:
-        data: files and folders.
-        policy: as `Guard` takes it by name or path.
-        limit: at most so many rows, evenly spread; None for all.
-        attacks: also measure what disguises do to caught and to harmless prompts.
-        attack_rows: at most so many of each, drawn with `seed`.
-        pairs: compositions of two disguises tried on each of those rows.
-        show: name so many missed rows and so many false alarms.
-        with_text: the named rows with their text. Off, no output holds a prompt.
-        thresholds: also a table of thresholds by false alarms.
-        command: how this was called, for the report.
-    """
-
-    data: Sequence[Path]
-    policy: str = "default"
-    columns: Columns = field(default_factory=Columns)
-    labels: Labels = field(default_factory=Labels)
-    limit: int | None = None
-    attacks: bool = False
-    attack_rows: int = 500
-    pairs: int = 31
-    seed: int = 1
-    show: int = 0
-    with_text: bool = False
-    thresholds: bool = False
-    command: str = ""
+Tell = Callable[[str, int, int], None]
+_Asking = tuple[Row, dict[str, Any], int]
+_lists = cache(list_facts)  # what is shipped does not change while a program runs
 
 
-def measure(plan: Plan, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
-    """The report, as JSON holds it. All but ``run`` and what a timed-out check moved is the same for the same input.
+def measure(plan: Plan, progress: Tell | None = None) -> Run:
+    """Put every prompt to the guard, and make figures of the samples.
 
     Args:
         progress: told (what is done, how many so far, of how many).
 
     Raises:
-        DataError: the data cannot be used.
+        DataError: the data cannot be used; the folder holds the samples of another run.
         ConfigurationError: the policy cannot be enforced here.
+        WorkerError: a worker ended; what was measured stays, and the same command goes on from it.
     """
-    tell = progress or (lambda what, done, of: None)
-    found = survey(found_in(plan.data), plan.columns, plan.labels)
-    begun, busy = time.perf_counter(), load_average()
-    engine = load(plan.policy)
-    with one_core() as pinned, Guard(engine, audit=None, gallery=None) as guard:
-        guard.warmup()
-        started = time.perf_counter()
-        outcomes = Outcomes(with_ids=found.with_ids)
-        shown = Shown(plan.show, with_text=plan.with_text)
-        caught, harmless = Sample(plan.attack_rows, plan.seed), Sample(plan.attack_rows, plan.seed + 1)
-        total = found.rows if plan.limit is None else min(plan.limit, found.rows)
-        for i, row in enumerate(rows(found, plan.columns, plan.labels, plan.limit)):
-            answer = judged(guard, row.text)
-            outcomes.add(row, answer)
-            shown.offer(row, answer)
-            if plan.attacks and row.role == BENIGN:
-                harmless.offer(row.text, answer)
-            elif plan.attacks and row.role == BLOCK and answer.action != ALLOWED and not answer.cause:
-                caught.offer(row.text, answer)
-            tell("prompts", i + 1, total)
-        disguised = attacked(guard, caught, harmless, plan.pairs, plan.seed, tell) if plan.attacks else None
-        effective = [e.to_json() for e in guard.effective()]
-        policy = guard.policy.to_json()
-    return {
-        "kind": KIND,
-        "format": FORMAT,
-        "policy": policy,
-        "effective": effective,
-        "data": _data(plan, found, outcomes),
-        "rates": list(outcomes.rates()),
-        "could_not_be_checked": dict(sorted(outcomes.causes.items())),
-        "scores": score_report(outcomes, getattr(engine, "policy", None), sweep=plan.thresholds),
-        "attacks": disguised,
-        "shown": shown.to_json(),
-        "rows": outcomes.to_json(),
-        "run": {
-            **_run(plan, outcomes, pinned, busy),
-            "start_s": started - begun,
-            "seconds": time.perf_counter() - begun,
-        },
-    }
+    load_keyring()  # before workers do, which would all find none and say so
+    subject = Subject(plan.policy, plan.checks)
+    engine, left_out = subject.engine()
+    begun = time.perf_counter()
+    facts = environment(plan.command, seed=plan.seed, workers=plan.workers)
+    with nullcontext(str(plan.out)) if plan.out is not None else TemporaryDirectory() as folder:
+        path = Path(folder) / FILE
+        prepare(path.parent)
+        # Another process makes an engine of its own: they are not pickled.
+        with Crew(subject.open if plan.workers > 1 else partial(subject.open, engine), plan.workers) as crew:
+            found = survey(plan.data, plan.columns, plan.labels)
+            seen = Seen(found, engine, left_out, facts, _lists(), crew.ready(), begun=begun)
+            if any(o["policy"]["sha256"] != engine.ref.sha256 for o in seen.opened):
+                raise DataError(f"the policy {plan.policy} was changed while it was loaded: run again")
+            with Samples(path, _identity(plan, seen), fresh=plan.fresh, keep=False) as samples:
+                begun = time.perf_counter()
+                try:
+                    _measured(plan, seen, crew, samples, path, progress or (lambda what, done, of: None))
+                finally:
+                    seen.seconds = time.perf_counter() - begun
+            seen.spent, seen.peaks = crew.spent, crew.peaks
+        return to_run(plan, seen, path)
 
 
-def failed_checks(report: dict[str, Any]) -> int:
+def failed_checks(run: Run) -> int:
     """Prompts that a check failed at or did not answer for in time; those refused for their length are none."""
-    causes = [report["could_not_be_checked"], (report["attacks"] or {}).get("could_not_be_checked", {})]
-    return sum(n for of in causes for cause, n in of.items() if not cause.startswith(REFUSED))
+    causes: Mapping[str, int] = run.facts["could_not_be_checked"]
+    return sum(n for cause, n in causes.items() if not cause.startswith(REFUSED))
 
 
-def _data(plan: Plan, found: Survey, outcomes: Outcomes) -> dict[str, Any]:
+def _identity(plan: Plan, seen: Seen) -> dict[str, Any]:
+    """What the samples depend on."""
     return {
-        "files": [{"name": str(f.path), "sha256": f.sha256, "rows": f.rows} for f in found.files],
-        "rows": found.rows,
-        "measured": len(outcomes),
-        "labels": plan.labels.to_json(),
-        "limit": plan.limit,
+        "suite": "prompts",
+        "guardrail": seen.facts["guardrail"],
+        "commit": seen.facts["commit"],
+        "policy": seen.opened[0]["policy"],
+        "checks": [plan.checks, seen.opened[0]["effective"]],
+        "lists": {name: told["sha256"] for name, told in seen.lists.items()},
+        "data": [[f.path.name, f.sha256, f.rows] for f in seen.found.files],
+        "read_as": [plan.columns.to_json(), plan.labels.to_json(), [d.to_json() for d in seen.found.descriptions]],
+        "sample": [plan.limit, plan.seed],
+        "disguises": plan.disguises,
+        "texts": plan.keep_text,
     }
 
 
-def _run(plan: Plan, outcomes: Outcomes, pinned: bool, busy: float | None) -> dict[str, Any]:
-    ms = outcomes.milliseconds
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": plan.command,
-        "machine": machine(),
-        "guardrail": __version__,
-        "one_core": pinned,
-        "load": busy,
-        "latency_ms": _percentiles(ms),
-        "processor_ms": _percentiles(outcomes.cpu_milliseconds),
-        "prompts_per_s": float(1e3 / ms.mean()),
-    }
+def _measured(plan: Plan, seen: Seen, crew: Crew, samples: Samples, path: Path, tell: Tell) -> None:
+    """Add the samples that are not there yet."""
+    total = seen.found.rows if plan.limit is None else min(plan.limit, seen.found.rows)
+    done = min(samples.count, total)
+    tell("prompts", done, total)
+    if done < total:
+        asked: Iterator[_Asking] = ((row, {}, at) for at, row in enumerate(_rows(plan, seen), 1))
+        _added(plan, seen, crew, samples, islice(asked, done, None), lambda at: tell("prompts", at, total))
+    if plan.disguises is None:
+        return
+    samples.flush()
+    before, seed = max(0, samples.count - total), plan.disguises["seed"]
+    # Chosen from what is on disk, so that a run that goes on chooses the same.
+    kinds = chosen(zip(_rows(plan, seen), iter_samples(path), strict=False), plan.attack_rows, seed)
+    cases = sum(map(len, kinds)) * cases_of_a_row(plan.pairs)
+    every = enumerate((copy for kind in kinds for copy in copies(kind, plan.pairs, seed)), 1)
+    made = ((copy.row, copy.told(), at) for at, copy in every if copy is not None)
+    what = "disguised prompts"
+    _added(plan, seen, crew, samples, islice(made, before, None), lambda at: tell(what, at, cases))
 
 
-def _percentiles(values: Floats) -> dict[str, float]:
-    return {f"p{p}": float(np.percentile(values, p)) for p in (50, 95, 99)}
+def _rows(plan: Plan, seen: Seen) -> Iterator[Row]:
+    return rows(seen.found, plan.columns, plan.labels, plan.limit, plan.seed)
+
+
+def _added(
+    plan: Plan,
+    seen: Seen,
+    crew: Crew,
+    samples: Samples,
+    asked: Iterable[_Asking],
+    tell: Callable[[int], None],
+) -> None:
+    """Put rows to the guard; each with what else its sample says, and its place among all, which is told."""
+    with closing(crew.ask((one, one[0].text) for one in asked)) as answers:
+        for (row, more, at), answer in answers:
+            assert isinstance(answer, Judged)
+            samples.add(sample_of(row, answer, text=row.text if plan.keep_text else None) | more)
+            seen.now += 1
+            tell(at)

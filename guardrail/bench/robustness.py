@@ -1,141 +1,124 @@
-"""What disguises do: recall lost over prompts caught clean, and false alarms added over harmless ones.
+"""Prompts in disguise: which rows, which disguises, which letters; all of it follows from the seed.
 
-Families at full strength (every word that they can rewrite), alone and composed in twos. Which rows, which pairs and
-which letters follows from the seed, never from the order in which anything runs.
+Families at full strength (every word that they can rewrite), alone and composed in twos, over harmful prompts that were
+caught as they came and over harmless ones. A copy is a sample like any other.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
 from random import Random
 from typing import Any, NamedTuple
 
 from guardrail.bench.attacks import FAMILIES
-from guardrail.bench.judging import ALLOWED, BLOCKED, Judged, judged
-from guardrail.bench.statistics import Rate
-from guardrail.guard import Guard
+from guardrail.bench.data import BENIGN, BLOCK, OTHER, Row
 
-__all__ = ["Kept", "Sample", "attacked"]
+__all__ = ["TWO", "Chosen", "Copy", "cases_of_a_row", "chosen", "copies"]
+
+TWO = "two-at-once"
+"""The attack of a copy in two disguises; which they are stands in its ``families``."""
+# Of those that change what is asked for, no two are put together: nobody could say what is asked for then.
+_TWOS = tuple(permutations((name for name, family in FAMILIES.items() if family.keeps), 2))
 
 
-class Kept(NamedTuple):
-    """A prompt and what was decided about it as it came."""
+class Chosen(NamedTuple):
+    """A row to disguise; `order` is its place among those of its kind, which its letters follow from."""
 
     order: int
-    text: str
-    action: int
+    row: Row
 
 
-class Sample:
-    """At most `most` of the prompts offered, each as likely as any other (Vitter 1985, algorithm R)."""
+class Copy(NamedTuple):
+    """A row in disguise. `row` has the text in disguise, and the role that it has there."""
 
+    row: Row
+    of: str
+    families: tuple[str, ...]
+
+    def told(self) -> dict[str, Any]:
+        """What its sample says besides what every sample says."""
+        two = {"families": list(self.families)} if len(self.families) > 1 else {}
+        return {"of": self.of, **two}
+
+
+def chosen(answered: Iterable[tuple[Row, Mapping[str, Any]]], most: int, seed: int) -> tuple[list[Chosen], ...]:
+    """(harmful prompts that were caught as they came, harmless ones), at most `most` of each.
+
+    Caught is blocked or altered by a rule; what could not be checked is not. Each is as likely as any other (Vitter
+    1985, algorithm R).
+
+    Args:
+        answered: rows in their order, each with its sample.
+    """
+    caught, harmless = _Reservoir(most, seed), _Reservoir(most, seed + 1)
+    for row, sample in answered:
+        if row.role == BENIGN:
+            harmless.offer(row)
+        elif row.role == BLOCK and sample["action"] != "allow" and not sample["cause"]:
+            caught.offer(row)
+    return caught.rows, harmless.rows
+
+
+class _Reservoir:
     def __init__(self, most: int, seed: int) -> None:
         self._most = most
         self._rng = Random(seed)  # noqa: S311 - a sample, no secret
-        self._kept: list[Kept] = []
-        self.offered = 0
+        self._kept: list[Chosen] = []
+        self._offered = 0
 
-    def offer(self, text: str, answer: Judged) -> None:
-        """Take the prompt in, perhaps, in the place of another."""
-        kept = Kept(self.offered, text, answer.action)
-        self.offered += 1
+    def offer(self, row: Row) -> None:
+        """Take the row in, perhaps, in the place of another."""
+        one = Chosen(self._offered, row)
+        self._offered += 1
         if len(self._kept) < self._most:
-            self._kept.append(kept)
-        elif (at := self._rng.randrange(self.offered)) < self._most:
-            self._kept[at] = kept
+            self._kept.append(one)
+        elif (at := self._rng.randrange(self._offered)) < self._most:
+            self._kept[at] = one
 
     @property
-    def rows(self) -> list[Kept]:
-        return sorted(self._kept)
+    def rows(self) -> list[Chosen]:
+        return sorted(self._kept, key=lambda one: one.order)
 
 
-class _Trial(NamedTuple):
-    families: tuple[str, ...]
-    row: Kept
-    action: int
-    cause: str
+def cases_of_a_row(pairs: int) -> int:
+    """How many disguises are tried on each row."""
+    return len(FAMILIES) + min(pairs, len(_TWOS))
 
 
-def attacked(
-    guard: Guard, caught: Sample, harmless: Sample, pairs: int, seed: int, tell: Callable[[str, int, int], None]
-) -> dict[str, Any]:
-    """What the guard decides about the same prompts in disguise.
+def copies(rows: Sequence[Chosen], pairs: int, seed: int) -> Iterator[Copy | None]:
+    """Each row in every disguise and in `pairs` of two, which take turns over the rows.
 
-    Args:
-        caught: prompts that ought to be blocked, and were blocked or altered clean.
-        pairs: compositions tried on each prompt; the pairs take turns over the prompts.
+    None where a disguise has nothing to change in the row.
     """
-    kinds = {"caught": caught.rows, "harmless": harmless.rows}
-    plans = {kind: list(_cases(rows, pairs, seed)) for kind, rows in kinds.items()}
-    total, done = sum(map(len, plans.values())), 0
-    trials: dict[str, list[_Trial]] = defaultdict(list)
-    for kind, cases in plans.items():
-        for families, row in cases:
-            text = disguised(row, families, seed)
-            if text is not None:
-                answer = judged(guard, text)
-                trials[kind].append(_Trial(families, row, answer.action, answer.cause))
-            done += 1
-            tell("disguised prompts", done, total)
-    single = {kind: [t for t in of if len(t.families) == 1] for kind, of in trials.items()}
-    double = {kind: [t for t in of if len(t.families) == 2] for kind, of in trials.items()}
-    return {
-        "seed": seed,
-        "caught": {"sampled": len(kinds["caught"]), "of": caught.offered},
-        "harmless": {"sampled": len(kinds["harmless"]), "of": harmless.offered},
-        "pairs_a_row": pairs,
-        "could_not_be_checked": dict(sorted(Counter(t.cause for of in trials.values() for t in of if t.cause).items())),
-        "alone": [_summary("all", single), *(_summary(f, _with(f, single)) for f in FAMILIES)],
-        "in_twos": [_summary("all", double), *(_summary(f, _with(f, double)) for f in FAMILIES)] if pairs else [],
-    }
-
-
-def _cases(rows: Sequence[Kept], pairs: int, seed: int) -> Iterator[tuple[tuple[str, ...], Kept]]:
-    twos = list(permutations(FAMILIES, 2))
+    twos = list(_TWOS)
     Random(seed).shuffle(twos)  # noqa: S311 - an order, no secret
-    for i, row in enumerate(rows):
-        yield from (((family,), row) for family in FAMILIES)
-        yield from ((twos[(i * pairs + k) % len(twos)], row) for k in range(min(pairs, len(twos))))
+    for i, one in enumerate(rows):
+        for name in FAMILIES:
+            yield _copy(one, (name,), seed)
+        for k in range(min(pairs, len(twos))):
+            yield _copy(one, twos[(i * pairs + k) % len(twos)], seed)
 
 
-def disguised(row: Kept, families: Sequence[str], seed: int) -> str | None:
+def _copy(one: Chosen, families: tuple[str, ...], seed: int) -> Copy | None:
+    row = one.row
+    text = _disguised(one, families, seed)
+    if text is None:
+        return None
+    # In a disguise that changes what is asked for, a harmful prompt is no longer one that ought to be blocked.
+    role = row.role if all(FAMILIES[name].keeps for name in families) else OTHER
+    name = f"{row.name}~{'+'.join(families)}"
+    attack = families[0] if len(families) == 1 else TWO
+    # Its twin has no disguise, so that it has none.
+    return Copy(row._replace(text=text, id=name, role=role, attack=attack, pair=""), row.name, families)
+
+
+def _disguised(one: Chosen, families: Sequence[str], seed: int) -> str | None:
     """The prompt with the families one after the other; None where one of them has nothing to change in it."""
-    text = row.text
+    text = one.row.text
     for family in families:
         before = text
-        text = FAMILIES[family](before, Random(f"{seed}:{row.order}:{family}"))  # noqa: S311 - a disguise, no secret
+        text = FAMILIES[family](before, Random(f"{seed}:{one.order}:{family}"))  # noqa: S311 - a disguise, no secret
         if text == before:
             return None
-    return text if text != row.text else None
-
-
-def _with(family: str, trials: dict[str, list[_Trial]]) -> dict[str, list[_Trial]]:
-    return {kind: [t for t in of if family in t.families] for kind, of in trials.items()}
-
-
-def _summary(family: str, trials: dict[str, list[_Trial]]) -> dict[str, Any]:
-    caught, harmless = trials.get("caught", []), trials.get("harmless", [])
-    blocked = [t for t in caught if t.row.action == BLOCKED]
-    return {
-        "family": family,
-        "could_not_be_checked": sum(bool(t.cause) for t in (*caught, *harmless)),
-        "blocked_lost": _rate([t.action != BLOCKED for t in blocked]),
-        "blocked_or_altered_lost": _rate([t.action == ALLOWED for t in caught]),
-        "alarms_added": _added(harmless, lambda action: action == BLOCKED),
-        "alarms_or_alterations_added": _added(harmless, lambda action: action != ALLOWED),
-    }
-
-
-def _rate(hits: Sequence[bool]) -> dict[str, Any] | None:
-    return Rate(sum(hits), len(hits)).to_json() if hits else None
-
-
-def _added(trials: Sequence[_Trial], counts: Callable[[int], bool]) -> dict[str, Any] | None:
-    """New alarms, as a rate; and alarms in disguise less alarms clean, as a share of the same rows."""
-    rate = _rate([counts(t.action) and not counts(t.row.action) for t in trials])
-    if rate is None:
-        return None
-    clean, now = (sum(counts(a) for a in of) for of in ([t.row.action for t in trials], [t.action for t in trials]))
-    return {**rate, "net": (now - clean) / len(trials)}
+    return text if text != one.row.text else None

@@ -13,17 +13,17 @@ from guardrail.policy.simulation import Rate
 
 __all__ = [
     "Area",
-    "Bin",
     "Curve",
     "Difference",
     "Rate",
     "area_difference",
     "area_under",
-    "bins",
     "brier",
     "curve",
     "paired",
+    "spread",
     "unpaired",
+    "wilson",
 ]
 
 Floats = NDArray[np.float64]
@@ -54,20 +54,8 @@ class Curve(NamedTuple):
 
     def thinned(self, most: int) -> Curve:
         """At most `most` points, evenly spread along the curve, both ends among them."""
-        if len(self.false) <= most:
-            return self
-        along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(self.false)) + np.abs(np.diff(self.true)))])
-        at = np.unique(np.searchsorted(along, np.linspace(0, along[-1], most)).clip(0, len(along) - 1))
+        at = spread(self.false, self.true, most)
         return Curve(self.threshold[at], self.false[at], self.true[at])
-
-
-class Bin(NamedTuple):
-    """Rows with a score in [low, high): how high it is on average, and how many of them ought to be blocked."""
-
-    low: float
-    high: float
-    mean: float
-    found: Rate
 
 
 class Difference(NamedTuple):
@@ -81,6 +69,14 @@ class Difference(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         return {"value": self.value, "interval_95": [self.low, self.high], "p": self.p, "method": self.method}
+
+
+def spread(x: Floats, y: Floats, most: int) -> NDArray[np.intp]:
+    """At most `most` positions evenly spread along a path, both ends among them."""
+    if len(x) <= most:
+        return np.arange(len(x))
+    along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    return np.unique(np.searchsorted(along, np.linspace(0, along[-1], most)).clip(0, len(along) - 1))
 
 
 def curve(scores: Floats, truth: Bools) -> Curve | None:
@@ -112,14 +108,31 @@ def _placements(scores: Floats, truth: Bools) -> tuple[Floats, Floats]:
 def area_under(scores: Floats, truth: Bools) -> Area | None:
     """The chance that a positive scores higher than a negative, ties half; interval by DeLong (1988).
 
-    Computed from midranks (Sun and Xu 2014). None where one of the two kinds is absent.
+    Computed from midranks (Sun and Xu 2014). None where one of the two kinds is absent. Where no positive lies below a
+    negative, DeLong's interval would have no width: then it is Wilson's, for as many independent pairs as could be made
+    of the rows.
     """
     if not truth.any() or truth.all():
         return None
     a, b = _placements(scores, truth)
     value = float(a.mean())
-    spread = _Z * sqrt(_variance(a, a) + _variance(b, b))
+    variance = _variance(a, a) + _variance(b, b)
+    if not variance:
+        pairs = min(len(a), len(b))
+        return Area(value, *wilson(value * pairs, pairs))
+    spread = _Z * sqrt(variance)
     return Area(value, max(0.0, value - spread), min(1.0, value + spread))
+
+
+def wilson(hits: float, of: int) -> tuple[float, float]:
+    """Wilson's score interval at 95 % where rows may count half (a tie): for those it is a little too wide.
+
+    The variance of what is 0, ½ or 1 is at most that of what is 0 or 1 with the same mean.
+    """
+    p, z2 = hits / of, _Z * _Z
+    middle, half = p + z2 / (2 * of), _Z * sqrt(p * (1 - p) / of + z2 / (4 * of * of))
+    # At the ends it is exact, which floats are not.
+    return 0.0 if hits == 0 else (middle - half) / (1 + z2 / of), 1.0 if hits == of else (middle + half) / (1 + z2 / of)
 
 
 def _variance(a: Floats, b: Floats) -> float:
@@ -141,18 +154,6 @@ def area_difference(before: Floats, after: Floats, truth: Bools) -> Difference |
 def brier(scores: Floats, truth: Bools) -> float | None:
     """Mean squared distance of the scores from 1 for what ought to be blocked and 0 for the rest (Brier 1950)."""
     return float(np.mean((scores - truth) ** 2)) if len(scores) else None
-
-
-def bins(scores: Floats, truth: Bools, count: int = 10) -> list[Bin]:
-    """Reliability by equal bins of the score; those without rows are left out."""
-    index = np.minimum((scores * count).astype(np.int64), count - 1)
-    filled = []
-    for i in range(count):
-        of = index == i
-        if of.any():
-            found = Rate(int(truth[of].sum()), int(of.sum()))
-            filled.append(Bin(i / count, (i + 1) / count, float(scores[of].mean()), found))
-    return filled
 
 
 def paired(before: Bools, after: Bools) -> Difference:

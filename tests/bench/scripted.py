@@ -12,7 +12,7 @@ import pytest
 
 from guardrail.checks.base import CheckSettings, Failure, SignalValues
 from guardrail.decision import EffectiveCheck
-from guardrail.media import Request
+from guardrail.media import Request, Span, TextInput
 from guardrail.signals import CORE, SignalSpec, Stage
 from tests.scripted import install
 
@@ -26,7 +26,8 @@ WORD = "marmalade"
 
 
 class ScriptedText:
-    """``prompt.sexual`` is the number after ``s=``; 0.9 for `WORD` in any case; no answer for ``broken``; else 0.1."""
+    """``prompt.sexual`` is the number after ``s=``; 0.9 for `WORD` in any case; no answer for ``broken``; the number
+    after ``rest=``; else 0.1. `WORD` has a span, so that it can be taken out."""
 
     name = "sexual-text"
     version = "scripted"
@@ -45,9 +46,14 @@ class ScriptedText:
     def _one(self, text: str) -> SignalValues | Failure:
         if "broken" in text:
             return Failure("scripted to fail")
-        number = re.search(r"s=([\d.]+)", text)
-        score = float(number[1]) if number else 0.9 if WORD in text.lower() else 0.1
-        return SignalValues({"prompt.sexual": score, "prompt.sexual_exempted": score})
+        number, rest = re.search(r"\bs=([\d.]+)", text), re.search(r"rest=([\d.]+)", text)
+        left = float(rest[1]) if rest else 0.1
+        score = float(number[1]) if number else 0.9 if WORD in text.lower() else left
+        spans = tuple(Span(0, *m.span(), "sexual", "explicit", 0.9) for m in re.finditer(WORD, text.lower()))
+        return SignalValues({"prompt.sexual": score, "prompt.sexual_exempted": score}, spans)
+
+    def attributed(self, texts: Sequence[TextInput], reference: bool) -> list[Span]:
+        return []
 
     def warmup(self) -> None:
         pass

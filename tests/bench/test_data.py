@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guardrail.bench.data import Columns, DataError, Labels, rows, survey
+from guardrail.bench.data import Columns, DataError, Labels, Row, label_map, rows, survey
 from guardrail.bench.files import found_in
 
 SECRET = "violet harbour"  # stands in every prompt, and in no message
@@ -18,9 +18,15 @@ JSONL = (
 CSV = f'id,label,text,lang,source\n7,benign,{SECRET} 1,en,\n"b",sexual,"{SECRET} 2",,s\n'
 
 
-def read(*paths: Path, columns: Columns | None = None, labels: Labels | None = None, limit: int | None = None) -> list:
+def read(
+    *paths: Path,
+    columns: Columns | None = None,
+    labels: Labels | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+) -> list[Row]:
     columns, labels = columns or Columns(), labels or Labels()
-    return list(rows(survey(list(paths), columns, labels), columns, labels, limit))
+    return list(rows(survey(list(paths), columns, labels), columns, labels, limit, seed))
 
 
 def written(folder: Path, name: str, text: str | bytes) -> Path:
@@ -67,6 +73,59 @@ def test_columns_and_labels_are_mapped(tmp_path: Path) -> None:
     assert [r.role for r in found] == ["block", "benign"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "d.jsonl",
+            '{"text": "", "label": true}\n{"text": "", "label": 0}\n{"text": ""}\n{"text": "", "label": "a=b"}\n',
+        ),
+        ("d.csv", "text,label\n,True\n,0\n,\n,a=b\n"),
+    ],
+)
+def test_the_datas_own_labels_are_mapped_to_ours(tmp_path: Path, name: str, text: str) -> None:
+    labels = Labels(map=label_map(["TRUE=sexual", "0=benign", "=hate", "a=b = nudity"]))
+    assert [r.label for r in read(written(tmp_path, name, text), labels=labels)] == [
+        "sexual",
+        "benign",
+        "hate",
+        "nudity",
+    ]
+    assert labels.to_json()["map"] == {"true": "sexual", "0": "benign", "": "hate", "a=b": "nudity"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        (["nsfw"], "write OWN=OURS"),
+        (["nsfw="], "write OWN=OURS"),
+        (["nsfw=sexual", "nsfw=benign"], "'nsfw' is mapped twice"),
+        (["nsfw=spicy"], "--label-map nsfw=spicy: nobody said what 'spicy' means"),
+    ],
+)
+def test_a_map_of_labels_that_leads_nowhere_is_refused(pairs: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        Labels(map=label_map(pairs))
+
+
+def test_a_harmful_prompt_is_paired_with_its_twin_by_text_or_by_id_before_or_after_it(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "d.csv",
+        "text,label,id,pair_benign,pair\n"
+        "calm sea,benign,1,,\n"
+        "wild sea,sexual,2,calm sea,\n"
+        "wild lake,sexual,3,5,\n"
+        "wild lake 2,sexual,4,5,\n"
+        "calm lake,benign,5,,\n"
+        "calm sea,hate,6,,\n"
+        "calm pond,benign,7,,\n"
+        "calm fen,benign,8,,own\n",
+    )
+    assert [r.pair for r in read(path)] == ["pair-1", "pair-1", "pair-2", "pair-2", "pair-2", "", "", "own"]
+    assert {r.pair for r in read(path, columns=Columns.of(["pair_benign=", "pair="]))} == {""}
+
+
 BROKEN: tuple[tuple[str, str, str | bytes, str], ...] = (
     ("not JSON", "d.jsonl", JSONL + '{"text": "violet harbour"', ":4:26: no JSON"),
     ("a list", "d.jsonl", '["violet harbour"]\n', ":1: no object"),
@@ -85,6 +144,19 @@ BROKEN: tuple[tuple[str, str, str | bytes, str], ...] = (
         "--column source=",
     ),
     ("an id twice", "d.jsonl", JSONL + '{"text": "", "label": "benign", "id": "b"}\n', ":4: has the id of"),
+    (
+        "a field twice",
+        "d.jsonl",
+        f'{{"text": "", "text": "{SECRET}", "label": "benign"}}\n',
+        ":1: an object names a fi",
+    ),
+    ("a column twice", "d.csv", f"text,label,text\n{SECRET},benign,\n", ":1: has two columns 'text'"),
+    (
+        "a twin in a list",
+        "d.jsonl",
+        f'{{"text": "", "label": "benign", "pair_benign": ["{SECRET}"]}}\n',
+        "pair_benign=NAME",
+    ),
     ("no UTF-8", "d.jsonl", JSONL.encode() + b"\xff\n", ":4: no UTF-8"),
     ("gzip cut off", "d.jsonl.gz", b"", "broken or cut off"),
     (
@@ -135,6 +207,19 @@ def test_a_limit_takes_that_many_rows_evenly_spread(tmp_path: Path, limit: int) 
     assert texts == sorted(set(texts))
 
 
+def test_a_seed_draws_that_many_rows_in_their_order_and_each_seed_others(tmp_path: Path) -> None:
+    path = written(tmp_path, "d.jsonl", "".join(f'{{"text": "{i}", "label": "benign"}}\n' for i in range(40)))
+    found, columns, labels = survey([path], Columns(), Labels()), Columns(), Labels()
+    drawn = [[int(r.text) for r in rows(found, columns, labels, 10, seed)] for seed in range(60)]
+    assert drawn[7] == [int(r.text) for r in read(path, limit=10, seed=7)]
+    assert all(len(set(d)) == 10 and d == sorted(d) for d in drawn)
+    assert len({tuple(d) for d in drawn}) == 60
+    # Each row is in a quarter of 60 samples: 15, with a standard deviation of 3.4.
+    counts = [sum(i in d for d in drawn) for i in range(40)]
+    assert 2 <= min(counts) <= max(counts) <= 29
+    assert [r.text for r in read(path, limit=99, seed=1)] == [str(i) for i in range(40)]
+
+
 def test_a_file_that_changes_while_it_is_measured_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "d.jsonl", JSONL)
     reading = rows(survey([path], Columns(), Labels()), Columns(), Labels())
@@ -156,13 +241,13 @@ def test_folders_are_searched_and_other_files_in_them_left_alone(tmp_path: Path)
     ("name", "said"),
     [
         ("absent.jsonl", "is not there"),
-        ("d.parquet", "must end in one of"),
+        ("d.pickle", "must end in one of"),
         ("empty", "holds no file"),
         ("twice", "given twice"),
     ],
 )
 def test_what_is_no_data_is_refused(tmp_path: Path, name: str, said: str) -> None:
-    written(tmp_path, "d.parquet", "x")
+    written(tmp_path, "d.pickle", "x")
     path = written(tmp_path, "d.jsonl", JSONL)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=said):

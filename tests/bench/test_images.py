@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from guardrail.bench.files import DataError
-from guardrail.bench.image_tables import image_facts, image_sheets
 from guardrail.bench.images import ImagePlan, failed, measure
 from guardrail.bench.pictures import pictures
-from guardrail.bench.report import written
+from guardrail.bench.run.record import Run
+from guardrail.bench.run.samples import FILE, read_samples
 from tests.cli.said import running
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
 
@@ -49,55 +49,57 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, ScriptedFaces, ScriptedNudity)
 
 
-def rates(report: dict[str, Any], by: str, group: str) -> dict[str, tuple[int, int]]:
-    of = [r for r in report["rates"] if (r["by"], r["group"]) == (by, group)]
-    return {r["measure"]: (r["found"]["count"], r["found"]["of"]) for r in of}
+def figure(run: Run, key: str) -> tuple[int | None, int]:
+    (found,) = [m for m in run.measures if m.key == key]
+    return found.count, found.n
+
+
+def names(run: Run, of: str) -> set[str]:
+    return {m.name for m in run.measures if m.key.endswith(f"[{of}]")}
 
 
 def test_every_rate_is_what_can_be_counted(folder: Path) -> None:
-    report = measure(ImagePlan([folder]))
-    real, clear = "counts as real, of those with a face found", "identifiable, of those with a face found"
-    assert rates(report, "all", "") == {
-        "faces found": (2, 3),
-        "fired without a face": (1, 4),
-        "any face": (1, 1),
-        real: (3, 4),
-        clear: (3, 4),
-        "nudity, partial": (1, 8),
-        "nudity, explicit": (0, 8),
-        "known image": (0, 8),
+    run = measure(ImagePlan([folder]))
+    assert {m.name: (m.count, m.n) for m in run.measures if not m.of} == {
+        "face_found_rate": (2, 3),
+        "face_alarm_rate": (1, 4),
+        "face_any_rate": (1, 1),
+        "face_real_rate": (3, 4),
+        "face_identifiable_rate": (3, 4),
+        "nudity_partial_rate": (1, 8),
+        "nudity_explicit_rate": (0, 8),
+        "known_rate": (None, 0),
+        "not_checked_rate": (0, 8),
     }
-    assert rates(report, "folder", "people")["faces found"] == (2, 3)
-    assert rates(report, "folder", "places")["fired without a face"] == (1, 4)
-    assert rates(report, "folder", "loose") == {
-        "any face": (1, 1),
-        real: (0, 1),
-        clear: (0, 1),
-        "nudity, partial": (0, 1),
-        "nudity, explicit": (0, 1),
-        "known image": (0, 1),
-    }
-    assert rates(report, "category", "b")["faces found"] == (1, 1)
-    (found,) = [r for r in report["rates"] if r["by"] == "all" and r["measure"] == "faces found"]
-    low, high = found["found"]["interval_95"]
-    assert (round(low, 3), round(high, 3)) == (0.208, 0.939)
-    assert report["data"] == {"folders": [str(folder)], "pictures": 8, "chosen": 8, "measured": 8, "described": 7}
+    assert figure(run, "face_found_rate[folder=people]") == (2, 3)
+    assert figure(run, "face_alarm_rate[folder=places]") == (1, 4)
+    assert figure(run, "face_found_rate[category=b]") == (1, 1)
+    assert "face_found_rate" not in names(run, "folder=loose")
+    assert figure(run, "face_any_rate[folder=loose]") == (1, 1)
+    (found,) = [m for m in run.measures if m.key == "face_found_rate"]
+    assert found.interval is not None
+    assert (round(found.interval[0], 3), round(found.interval[1], 3)) == (0.208, 0.939)
+    assert "name one with --known" in run.not_run["known images"]
+    assert measure(ImagePlan([folder])).measures == run.measures
 
 
-def test_each_stage_has_its_processor_time(folder: Path) -> None:
-    times = measure(ImagePlan([folder]))["processor_ms"]
+def test_each_stage_has_its_processor_time_and_no_measure_holds_one(folder: Path) -> None:
+    run = measure(ImagePlan([folder], known_here=True))
+    times = run.timing["processor_ms"]
     assert list(times) == ["decoding", "faces", "nudity", "known-images"]
     assert sum(t["share"] for t in times.values()) == pytest.approx(1.0)
     assert all(0 <= t["p50"] <= t["p95"] for t in times.values())
+    assert not any(m.unit == "ms" for m in run.measures)
 
 
 def test_what_cannot_be_read_or_checked_is_counted_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "loose" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
-    report = measure(ImagePlan([folder]))
-    assert report["could_not_be_checked"] == {"unreadable: unreadable-image": 1}
-    assert failed(report) == 1
-    assert [report["data"][name] for name in ("measured", "chosen", "pictures")] == [8, 9, 9]
-    assert rates(report, "all", "")["nudity, partial"] == (1, 8)
+    run = measure(ImagePlan([folder], attacks=("mirror",)))
+    assert dict(run.told)["could not be checked"] == "1 unreadable: unreadable-image"
+    assert failed(run) == 1
+    assert figure(run, "not_checked_rate") == (1, 9)
+    assert figure(run, "not_checked_rate[attack=mirror]") == (0, 8)
+    assert figure(run, "nudity_partial_rate") == (1, 8)
 
     def broken(self: Any, batch: Any, stage: Any) -> Any:
         from guardrail.checks.base import Failure
@@ -105,10 +107,57 @@ def test_what_cannot_be_read_or_checked_is_counted_apart(folder: Path, monkeypat
         return [Failure("gave up") for _ in batch]
 
     monkeypatch.setattr(ScriptedFaces, "check", broken)
-    report = measure(ImagePlan([folder]))
-    assert report["could_not_be_checked"] == {"faces: gave up": 8, "unreadable: unreadable-image": 1}
-    assert (failed(report), report["data"]["measured"], report["data"]["described"]) == (9, 0, 0)
-    assert "faces found" not in rates(report, "all", "")
+    run = measure(ImagePlan([folder]))
+    assert dict(run.told)["could not be checked"] == "8 faces: gave up; 1 unreadable: unreadable-image"
+    assert (failed(run), figure(run, "face_found_rate")) == (9, (None, 0))
+    assert dict(run.told)["pictures measured"].startswith("0 of 9, 0 with")
+
+
+def test_what_attacks_lose_and_add_can_be_counted(folder: Path) -> None:
+    """The scripted checks go by the red value at the top left: grey changes it, a mirror and a turn do not."""
+    run = measure(ImagePlan([folder], attacks=("mirror", "rot90", "grey", "sticker_eyes", "overlay_frame")))
+    assert figure(run, "attack_lost_rate[attack=mirror, finding=faces]") == (0, 4)
+    assert figure(run, "attack_lost_rate[attack=rot90, finding=real]") == (0, 3)
+    assert figure(run, "attack_lost_rate[attack=grey, finding=faces]") == (4, 4)
+    assert figure(run, "attack_lost_rate[attack=grey, finding=nudity]") == (1, 1)
+    assert figure(run, "attack_alarm_rate[attack=mirror, finding=faces]") == (0, 3)
+    assert figure(run, "attack_alarm_rate[attack=grey, finding=nudity]") == (0, 7)
+    assert figure(run, "not_checked_rate[attack=sticker_eyes]") == (0, 4)
+    assert "what attacks lose of known" in run.not_run
+    assert not any(m.key.endswith("finding=known]") for m in run.measures)
+    (chart,) = [f for f in run.figures if f.name == "attacks-faces"]
+    assert dict(zip(chart.points[0].labels, chart.points[0].values, strict=True))["grey"] == 100
+    assert "[category=a]" in " ".join(m.key for m in run.measures)
+
+
+def test_an_attack_that_finds_nothing_to_work_on_is_named(folder: Path) -> None:
+    run = measure(ImagePlan([folder / "places"], attacks=("sticker_eyes",), limit=1))
+    assert "nothing was found" in run.not_run["attack sticker_eyes"]
+
+
+def test_a_killed_run_goes_on_to_the_same_figures(folder: Path, tmp_path: Path) -> None:
+    plan = ImagePlan([folder], attacks=("mirror", "sticker_eyes"), out=tmp_path)
+    whole = measure(plan)
+    lines = (tmp_path / FILE).read_bytes().splitlines(keepends=True)
+    assert len(lines) == 1 + 8 * 3
+    for kept in (1, 5, 24):
+        (tmp_path / FILE).write_bytes(b"".join(lines[:kept]) + b'{"cut')
+        assert measure(plan).measures == whole.measures
+    with pytest.raises(DataError, match="another run"):
+        measure(ImagePlan([folder], out=tmp_path))
+
+
+def test_files_are_named_only_where_asked_for(folder: Path, tmp_path: Path) -> None:
+    run = measure(ImagePlan([folder], out=tmp_path))
+    assert ".png" not in (tmp_path / FILE).read_text("utf-8") + json.dumps([m.to_json() for m in run.measures])
+    assert ".png" not in str(run.sheets)
+    run = measure(ImagePlan([folder], show=5, keep_names=True, fresh=True, out=tmp_path))
+    assert dict(run.sheets[-1].rows) == {
+        "missed faces": str(folder / "people" / "2.png"),
+        "faces where none is": str(folder / "places" / "2.png"),
+        "nudity": str(folder / "places" / "3.png"),
+    }
+    assert read_samples(tmp_path / FILE)[1][1]["file"] == str(folder / "people" / "0.png")
 
 
 def test_four_of_five_that_cannot_be_read_are_no_measurement(
@@ -124,26 +173,22 @@ def test_four_of_five_that_cannot_be_read_are_no_measurement(
     assert said.code == 3
     assert "pictures measured: 1 of 5, 0 with a face count" in said.out
     assert "could not be checked: 4 unreadable: unsupported-input" in said.out
+    assert "no csv says how many faces" in said.out
     (data / "0.png").unlink()
     none = run("--data", data, "--json")
-    assert (none.code, none.json["rates"], none.json["data"]["measured"]) == (3, [], 0)
+    assert none.code == 3
+    assert {m["name"]: m["value"] for m in none.json["measures"] if not m["of"]}["nudity_partial_rate"] is None
     assert "pictures measured: 0 of 4" in run("--data", data).out
 
 
-def test_files_are_named_only_where_asked_for(folder: Path) -> None:
-    assert str(folder / "people") not in json.dumps(measure(ImagePlan([folder])))
-    shown = measure(ImagePlan([folder], show=5))["shown"]
-    assert shown == {
-        "missed faces": [str(folder / "people" / "2.png")],
-        "faces where none is": [str(folder / "places" / "2.png")],
-        "nudity": [str(folder / "places" / "3.png")],
+def test_fewer_are_evenly_spread_and_the_whole_is_named_too(folder: Path) -> None:
+    run = measure(ImagePlan([folder], limit=4))
+    assert {value for m in run.measures for dimension, value in m.of if dimension == "folder"} == {
+        "loose",
+        "people",
+        "places",
     }
-
-
-def test_fewer_are_evenly_spread(folder: Path) -> None:
-    report = measure(ImagePlan([folder], limit=4))
-    assert (report["data"]["measured"], report["data"]["pictures"]) == (4, 8)
-    assert {r["group"] for r in report["rates"] if r["by"] == "folder"} == {"loose", "people", "places"}
+    assert dict(run.told)["pictures measured"].startswith("4 of 4 (of 8 there), ")
 
 
 def test_a_csv_inside_its_folder_is_about_that_folder(tmp_path: Path) -> None:
@@ -173,22 +218,6 @@ def test_a_csv_beside_its_folder_is_read_with_the_folder(
     assert [p.faces for p in pictures(given) if p.path.resolve().parent.name == "people"] == [1, 2, 1]
 
 
-def test_without_a_csv_a_line_says_why_there_are_no_rates(folder: Path) -> None:
-    described = dict(image_facts(measure(ImagePlan([folder]))))
-    assert not any(name.startswith("no rates") for name in described)
-    for name in ("people", "places"):
-        (folder / f"{name}.csv").unlink()
-    facts = dict(image_facts(measure(ImagePlan([folder]))))
-    assert "no csv says how many faces" in facts["no rates of faces missed or wrongly found"]
-    assert facts["pictures measured"] == "8 of 8, 0 with a face count"
-
-
-def test_of_a_sample_the_whole_is_named_too(folder: Path) -> None:
-    (folder / "people" / "1.png").write_bytes(b"no picture")
-    facts = dict(image_facts(measure(ImagePlan([folder], limit=4))))
-    assert facts["pictures measured"].startswith("3 of 4 (of 8 there), ")
-
-
 @pytest.mark.parametrize("known", ["nowhere", "", "people/0.png"])
 def test_lists_that_are_not_there_are_a_usage_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known: str
@@ -198,7 +227,6 @@ def test_lists_that_are_not_there_are_a_usage_error(
     said = run("--data", "people", "--known", known)
     assert (said.code, said.out) == (2, "")
     assert "--known" in said.err
-    assert run("--data", "people", "--known", "places", "--json").code == 0
 
 
 @pytest.mark.parametrize(
@@ -224,21 +252,21 @@ def test_a_folder_that_is_not_there_or_holds_nothing_is_refused(tmp_path: Path) 
         pictures([tmp_path])
 
 
-def test_the_tables_say_what_the_report_says(folder: Path) -> None:
-    report = measure(ImagePlan([folder], show=1))
-    text = written("Image checks", image_facts(report), image_sheets(report))
-    assert "| all | faces found | 2 | 3 | 66.67 % (20.77–93.85) |" in text
-    assert "| places | fired without a face | 1 | 4 |" in text
-    assert "real 0.50, nudity.partial 0.35, nudity.explicit 0.65" in text
+def test_the_tables_say_what_the_measures_say(folder: Path) -> None:
+    run = measure(ImagePlan([folder], attacks=("grey",)))
+    by_title = {sheet.title: sheet for sheet in run.sheets}
+    assert ("all", "faces found", "2", "3", "66.67 % (20.77–93.85)") in by_title["All pictures"].rows
+    assert "real 0.50, nudity.partial 0.35, nudity.explicit 0.65" in by_title["All pictures"].note
+    assert ("places", "fired without a face", "1", "4") in [row[:4] for row in by_title["By folder"].rows]
+    assert by_title["Attacks: a face"].rows[0][:3] == ("grey", "colour", "4")
 
 
-def test_the_command_writes_both_files(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = running(capsys, "bench", "images")
-    said = run("--data", folder, "--out", tmp_path / "out")
-    assert (said.code, said.err) == (0, "")
-    assert "faces found" in said.out
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["kind"] == "guardrail bench images"
-    assert "# Image checks" in (tmp_path / "out" / "report.md").read_text()
-    assert run("--data", folder, "--json").json["data"] == report["data"]
+    said = run("--data", folder, "--attack", "mirror", "--known", "data", "--json")
+    assert said.code == 0
+    assert said.json["attacks"] == ["mirror"]
+    assert said.json["data"]["files"][0]["rows"] == 8
+    assert run("--data", folder / "people", "--known", folder / "places", "--json").code == 0
     assert run("--data", tmp_path / "nowhere").code == 2
+    assert "there are jpeg30" in run("--data", folder, "--attack", "invert").err

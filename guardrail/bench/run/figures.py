@@ -39,7 +39,8 @@ class Figure:
         title: what it shows.
         x, y: what the axes are, each with its unit in brackets, where it has one: ``false alarms (%)``.
         lines: curves; or `points`: rows with whiskers. One of the two.
-        scale: of x: ``linear``, ``log``, or ``probit`` (both axes, for DET curves).
+        scale: of x: ``linear``, ``log``, or ``probit`` (both axes, for DET curves: values are percent where the axis
+            says ``(%)``, shares otherwise).
         limits: of x and of y; None for those of the data.
         caption: what to see in it, and n.
     """

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from guardrail.bench.cards import system_card
+from guardrail.bench.drawing import drawn, standalone
 from guardrail.bench.files import DataError
-from guardrail.bench.report import write_texts, written
+from guardrail.bench.junit import cases_of, junit
+from guardrail.bench.page import page
+from guardrail.bench.report import markdown, write_texts
+from guardrail.bench.risks import risk_assessment
 from guardrail.bench.run.measures import Measure, by_key
 from guardrail.bench.run.record import FORMAT, Run, StoredRun
 
@@ -44,16 +49,22 @@ def write_run(run: Run, folder: Path) -> list[Path]:
                 "curves": dict(run.curves),
             }
         ),
-        "report.md": written(run.title, run.told, run.sheets),
+        **_made(run),
     }
-    for name, make in _makers().items():
-        texts[name] = make(run)
     return write_texts(texts, folder)
 
 
-def _makers() -> Mapping[str, Callable[[Run], str]]:
-    """What else is made of a run. Imported late: drawing needs matplotlib."""
-    return {}
+def _made(run: Run) -> dict[str, str]:
+    """What is made for readers: reports, plots, cards, and what a CI service shows."""
+    plots = drawn(run.figures)
+    return {
+        "report.html": page(run, plots),
+        "report.md": markdown(run, plots),
+        "junit.xml": junit(cases_of(run)),
+        "system_card.md": system_card(run),
+        "risk_assessment.md": risk_assessment(run),
+        **{f"figures/{name}.svg": standalone(plot) for name, plot in plots.plots.items()},
+    }
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from guardrail.bench.statistics import Area, Rate
 
-__all__ = ["Better", "Measure", "by_key", "of_area", "of_rate"]
+__all__ = ["FEW", "Better", "Measure", "by_key", "of_all", "of_area", "of_rate"]
 
 Better = Literal["higher", "lower", ""]
 FEW = 30
@@ -30,8 +30,12 @@ class Measure:
         count: of them, those that count; None where it is no share.
         interval: at 95 %, by `method`; None where there is none.
         better: which direction is better; empty for what is only told. `guardrail bench gate` looks at the others.
-        unit: ``share``, ``area``, ``dB``, ``queries``, …; a share is 0..1.
+        unit: ``share``, ``area``, ``dB``, ``queries``, …; a share is 0..1. ``census``: a share of all that there are,
+            such as the rules of a policy; it has no interval and is exact for any n.
         note: what a reader has to know.
+        groups: clusters of dependent samples that the `n` come in; None where every sample stands alone.
+        group_interval: at 95 % by a bootstrap of the groups, where there are fewer of them than samples.
+        caveat: why the figure carries no claim, where neither n nor the interval shows it.
     """
 
     name: str
@@ -44,6 +48,9 @@ class Measure:
     better: Better = ""
     unit: str = "share"
     note: str = ""
+    groups: int | None = None
+    group_interval: tuple[float, float] | None = None
+    caveat: str = ""
 
     def __post_init__(self) -> None:
         if self.value is not None and not isfinite(self.value):
@@ -59,11 +66,32 @@ class Measure:
         """Why the figure carries no claim, if it does not; empty where it does."""
         if self.value is None:
             return self.note or "not measured"
+        if self.caveat:
+            return self.caveat
+        if self.unit == "census":
+            return ""
         if self.n < FEW:
-            return f"{self.n} samples are too few for a claim"
-        if self.unit == "share" and self.interval is not None and self.interval[1] - self.interval[0] > WIDE:
-            return f"known to ±{50 * (self.interval[1] - self.interval[0]):.0f} points only"
+            return f"{self.n:,} {_plural('sample', self.n)} too few for a claim"
+        if self.groups is not None and self.groups < FEW:
+            return f"{self.groups:,} {_plural('group', self.groups)} too few for a claim"
+        width = max((high - low for low, high in self.intervals), default=0.0)
+        if self.unit == "share" and width > WIDE:
+            return f"known to ±{50 * width:.0f} points only"
         return ""
+
+    @property
+    def intervals(self) -> tuple[tuple[float, float], ...]:
+        """Those there are: of the samples, and of the groups."""
+        return tuple(interval for interval in (self.interval, self.group_interval) if interval is not None)
+
+    @property
+    def bound(self) -> str:
+        """What a share of none or of all leaves possible, in words; empty for every other figure."""
+        if self.unit != "share" or not self.n or self.count not in (0, self.n) or not self.intervals:
+            return ""
+        if self.count == 0:
+            return f"none of {self.n:,}: up to {100 * max(high for _, high in self.intervals):.2f} % is possible"
+        return f"all {self.n:,}: as little as {100 * min(low for low, _ in self.intervals):.2f} % is possible"
 
     def to_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {"name": self.name, "of": dict(self.of), "value": self.value, "n": self.n}
@@ -71,12 +99,17 @@ class Measure:
             told["count"] = self.count
         if self.interval is not None:
             told |= {"interval_95": list(self.interval), "method": self.method}
-        return told | {"better": self.better, "unit": self.unit, "remark": self.remark, "note": self.note}
+        if self.groups is not None:
+            told["groups"] = self.groups
+        if self.group_interval is not None:
+            told["group_interval_95"] = list(self.group_interval)
+        told |= {"better": self.better, "unit": self.unit, "remark": self.remark, "note": self.note}
+        return told | {name: text for name, text in (("bound", self.bound), ("caveat", self.caveat)) if text}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Measure:
         """Raises KeyError, TypeError or ValueError for what is none."""
-        interval = told.get("interval_95")
+        groups = told.get("groups")
         better = told["better"]
         if better not in ("higher", "lower", ""):
             raise ValueError("a direction is higher, lower or nothing")
@@ -87,12 +120,23 @@ class Measure:
             None if value is None else float(value),
             int(told["n"]),
             None if count is None else int(count),
-            None if interval is None else (float(interval[0]), float(interval[1])),
+            _interval(told.get("interval_95")),
             str(told.get("method", "")),
             better,
             str(told["unit"]),
             str(told.get("note", "")),
+            None if groups is None else int(groups),
+            _interval(told.get("group_interval_95")),
+            str(told.get("caveat", "")),
         )
+
+
+def _interval(told: Any) -> tuple[float, float] | None:
+    return None if told is None else (float(told[0]), float(told[1]))
+
+
+def _plural(noun: str, n: int) -> str:
+    return f"{noun} is" if n == 1 else f"{noun}s are"
 
 
 def of_rate(name: str, rate: Rate, better: Better = "", note: str = "", **of: str) -> Measure:
@@ -100,6 +144,13 @@ def of_rate(name: str, rate: Rate, better: Better = "", note: str = "", **of: st
     if not rate.of:
         return Measure(name, tuple(of.items()), better=better, note=note or "no sample")
     return Measure(name, tuple(of.items()), rate.value, rate.of, rate.hits, rate.interval, "Wilson", better, note=note)
+
+
+def of_all(name: str, rate: Rate, better: Better = "", note: str = "", **of: str) -> Measure:
+    """A share of all that there are: no sample, so no interval."""
+    if not rate.of:
+        return Measure(name, tuple(of.items()), better=better, unit="census", note=note or "there are none")
+    return Measure(name, tuple(of.items()), rate.value, rate.of, rate.hits, better=better, unit="census", note=note)
 
 
 def of_area(name: str, area: Area | None, n: int, better: Better = "higher", note: str = "", **of: str) -> Measure:

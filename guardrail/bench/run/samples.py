@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from guardrail.bench.files import DataError
 
-__all__ = ["FILE", "Samples", "read_samples"]
+__all__ = ["FILE", "Samples", "iter_samples", "read_samples"]
 
 FILE = "results.jsonl"
 FORMAT = 1
@@ -30,22 +30,26 @@ class Samples:
         identity: what the samples depend on (suite, policy, models, data, seed, …), JSON; two runs with the same one
             give the same samples.
         fresh: begin anew, whatever is there.
+        keep: keep those that are there already in `done`; without, `count` alone says how many they are.
 
     Raises:
         DataError: the file cannot be written, is damaged, or is of another run.
     """
 
-    def __init__(self, path: Path | None, identity: Mapping[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self, path: Path | None, identity: Mapping[str, Any], *, fresh: bool = False, keep: bool = True
+    ) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
         self._since = 0
         self.done: list[dict[str, Any]] = []
+        self.count = 0
         if path is None:
             return
         head = {"format": FORMAT, "identity": json.loads(json.dumps(identity))}
         try:
             if not fresh and path.exists() and path.stat().st_size:
-                self.done = self._resume(path, head)
+                self._resume(path, head, keep=keep)
                 self._file = path.open("ab")
             else:
                 self._file = path.open("wb")
@@ -54,22 +58,25 @@ class Samples:
         except OSError as error:
             raise DataError(f"{path} cannot be written to: {error.strerror}") from None
 
-    @staticmethod
-    def _resume(path: Path, head: Mapping[str, Any]) -> list[dict[str, Any]]:
-        lines = path.read_bytes()
-        whole = lines.rfind(b"\n") + 1
+    def _resume(self, path: Path, head: Mapping[str, Any], *, keep: bool) -> None:
+        whole = 0
+        for number, line in _lines(path):
+            row = _row(path, number, line)
+            if number > 1:
+                self.count += 1
+                if keep:
+                    self.done.append(row)
+            elif row != head:
+                raise DataError(
+                    f"{path} holds the samples of another run (policy, models, data or options differ): name another "
+                    "folder, or begin anew with --fresh"
+                )
+            whole += len(line)
         if not whole:
             raise DataError(f"{path} is no results.jsonl: name another folder, or begin anew with --fresh")
-        rows = list(_rows(path, lines[:whole]))
-        if rows[0] != head:
-            raise DataError(
-                f"{path} holds the samples of another run (policy, models, data or options differ): name another "
-                "folder, or begin anew with --fresh"
-            )
-        if whole < len(lines):
+        if whole < path.stat().st_size:
             with path.open("r+b") as file:
                 file.truncate(whole)
-        return rows[1:]
 
     def add(self, sample: Mapping[str, Any]) -> None:
         """Append one; it is on disk within some samples, and after `close`."""
@@ -106,15 +113,36 @@ class Samples:
         self.close()
 
 
-def _rows(path: Path, lines: bytes) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines.split(b"\n")[:-1], 1):
-        try:
-            row = json.loads(line.decode("utf-8", "surrogatepass"))
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise DataError(f"{path}:{number}: no sample: the file is damaged; begin anew with --fresh")
-        yield row
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each whole line; a last one that was cut off is left out."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n"):
+                yield number, line
+
+
+def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        raise DataError(f"{path}:{number}: no sample: the file is damaged; begin anew with --fresh")
+    return row
+
+
+def iter_samples(path: Path) -> Iterator[dict[str, Any]]:
+    """The samples of a run one by one, without its first line; memory does not grow with them.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no sample.
+    """
+    try:
+        for number, line in _lines(path):
+            if number > 1:
+                yield _row(path, number, line)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def read_samples(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -124,10 +152,9 @@ def read_samples(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         DataError: it cannot be read, or is no such file.
     """
     try:
-        lines = path.read_bytes()
+        rows = [_row(path, number, line) for number, line in _lines(path)]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    rows = list(_rows(path, lines[: lines.rfind(b"\n") + 1]))
     if not rows or rows[0].get("format") != FORMAT or not isinstance(rows[0].get("identity"), dict):
         raise DataError(f"{path} is no results.jsonl of this version: measure anew")
     return rows[0]["identity"], rows[1:]

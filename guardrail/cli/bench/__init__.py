@@ -2,7 +2,20 @@
 
 import typer
 
-from guardrail.cli.bench import compare, gate, images, marks, pipelines, policy, prompts
+from guardrail.cli.bench import (
+    adaptive,
+    all,
+    compare,
+    export,
+    gate,
+    images,
+    latency,
+    marks,
+    peers,
+    pipelines,
+    policy,
+    prompts,
+)
 
 __all__ = ["app"]
 
@@ -13,4 +26,9 @@ pipelines.register(app)
 marks.register(app)
 compare.register(app)
 gate.register(app)
+export.register(app)
 policy.register(app)
+adaptive.register(app)
+peers.register(app)
+latency.register(app)
+all.register(app)

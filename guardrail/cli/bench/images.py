@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import shlex
 import sys
 from pathlib import Path
@@ -10,22 +9,27 @@ from typing import Annotated
 
 import typer
 
-from guardrail.cli import show
-from guardrail.cli.bench.printed import print_report
-from guardrail.cli.bench.prompts import Progress
+from guardrail.cli.bench.printed import carry_out
 from guardrail.cli.policy.shared import JSON, refuse
 
 __all__ = ["register"]
 
 
 def images(
-    data: Annotated[list[Path], typer.Option("--data", help="A folder of pictures; several times.")],
+    data: Annotated[list[Path], typer.Option("--data", help="A folder of pictures, or a name; several times.")],
     faces: Annotated[str, typer.Option(help="Face backend: auto, insightface, opencv, yunet or embedded.")] = "auto",
     pack: Annotated[Path | None, typer.Option(help="The folder of a local insightface pack.")] = None,
-    known: Annotated[str, typer.Option(help="Lists of known images: auto (yours), a folder, or none.")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.md.")] = None,
+    known: Annotated[
+        str, typer.Option(help="Lists of known images: auto (yours), a folder, none, or data (every second picture).")
+    ] = "auto",
+    attacks: Annotated[bool, typer.Option("--attacks", help="Also measure what changed pictures are missed.")] = False,
+    attack: Annotated[list[str] | None, typer.Option(help="Only this attack; several times.")] = None,
+    seed: Annotated[int, typer.Option(help="Of what the attacks draw.")] = 1,
+    out: Annotated[Path | None, typer.Option("--out", "--output_path", help="Folder for the run.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on from the folder.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, evenly spread.")] = None,
     show_files: Annotated[int, typer.Option("--show", min=0, help="Name so many files of each kind of mistake.")] = 0,
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="File names go into results.jsonl.")] = False,
     json: JSON = False,
 ) -> None:
     """Measure faces, nudity and known images on folders of pictures, with rates and processor time.
@@ -33,37 +37,34 @@ def images(
     A csv in a folder (columns file, n_faces, category) says what its pictures show; faces.csv may also lie beside the
     folder faces. Exit code: 0 done, 2 usage or data, 3 some pictures could not be read, or a check could not answer.
     """
-    if known not in ("auto", "none") and not (known and Path(known).is_dir()):
-        refuse(f"--known {known!r} is no folder: give auto, none or a folder of lists", json)
+    if known not in ("auto", "none", "data") and not (known and Path(known).is_dir()):
+        refuse(f"--known {known!r} is no folder: give auto, none, data or a folder of lists", json)
     from guardrail.bench.files import DataError
-    from guardrail.bench.image_tables import image_facts, image_sheets
     from guardrail.bench.images import ImagePlan, failed, measure
-    from guardrail.bench.report import prepare, write_texts, written
+    from guardrail.bench.progress import progress_here
     from guardrail.checks.base import CheckSettings
     from guardrail.guard.build import open_known
     from guardrail.keys import load_keyring
 
-    lists = open_known(known, load_keyring()) if known != "none" else None
-    settings = CheckSettings(face_backend=faces, insightface_pack=str(pack.absolute()) if pack else "", known=lists)
+    lists = open_known(known, load_keyring()) if known not in ("none", "data") else None
+    plan = ImagePlan(
+        data,
+        CheckSettings(face_backend=faces, insightface_pack=str(pack.absolute()) if pack else "", known=lists),
+        limit,
+        show_files,
+        attacks=tuple(attack or ()) or (("all",) if attacks else ()),
+        seed=seed,
+        known_here=known == "data",
+        out=out,
+        fresh=fresh,
+        keep_names=keep_names,
+        command=shlex.join(["guardrail", *sys.argv[1:]]),
+    )
     try:
-        if out is not None:
-            prepare(out)
-        plan = ImagePlan(data, settings, limit, show_files, shlex.join(["guardrail", *sys.argv[1:]]))
-        report = measure(plan, Progress() if sys.stderr.isatty() else None)
-        files: list[Path] = []
-        if out is not None:
-            texts = {
-                "report.json": json_text.dumps(report, ensure_ascii=False, allow_nan=False) + "\n",
-                "report.md": written("Image checks", image_facts(report), image_sheets(report)),
-            }
-            files = write_texts(texts, out)
+        run = carry_out(lambda: measure(plan, progress_here()), out, json)
     except DataError as error:
-        refuse(str(error), json)
-    if json:
-        show.print_json(report)
-    else:
-        print_report(image_facts(report), image_sheets(report), files)
-    raise typer.Exit(3 if failed(report) else 0)
+        refuse(error, json)
+    raise typer.Exit(3 if failed(run) else 0)
 
 
 def register(app: typer.Typer) -> None:
