@@ -280,7 +280,7 @@ def _dataset(data: Any) -> str | None:
     if isinstance(data, Mapping):
         described = [entry["name"] for entry in data.get("descriptions") or ()]
         data = [] if described else [*(data.get("files") or ()), *(data.get("folders") or ())]
-        return ", ".join([*described, *(entry["name"] for entry in data)]) or None
+        return ", ".join(dict.fromkeys([*described, *(entry["name"] for entry in data)])) or None
     return ", ".join(str(entry["name"]) for entry in data or () if "name" in entry) or None
 
 
