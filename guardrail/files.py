@@ -48,7 +48,8 @@ def encode(
         image: a PIL image, an array (H, W, 3) or a tensor (3, H, W).
         format: png, jpeg, webp or avif.
         decision: needed for arrays and tensors, which carry no label: the output's own, ``out.guardrail[i]``. As the
-            guard gave it, it brings along the provider and the signer.
+            guard gave it or copied, it brings along the provider and the signer; a pickled one knows only whether its
+            files are signed, and needs `marking` then.
         marking: provider, signer and registry, as the guard has them; for what brings none along: pictures and
             decisions that were pickled.
         prompt, prompt_writer: written into the file (IPTC AIPromptInformation, AIPromptWriterName); by default neither
@@ -172,4 +173,4 @@ def _label(decision: Decision | None, marker: Marker | None) -> Label:
         )
     if marker is not None:
         return marker.label(decision, decision.mark_id, system="guardrail")
-    return label_for(decision, decision.mark_id, system="guardrail")
+    return label_for(decision, decision.mark_id, system="guardrail", signed=decision.is_signed)

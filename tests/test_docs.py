@@ -99,7 +99,7 @@ def test_commands_in_the_pages_exist(page: str) -> None:
         command = root.commands.get(verb)
         assert command is not None, f"{page}: guardrail {verb}"
         if hasattr(command, "commands"):
-            assert sub in command.commands, f"{page}: guardrail {verb} {sub}"
+            assert not sub or sub in command.commands, f"{page}: guardrail {verb} {sub}"
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import hashlib
 import io
 import pickle
 from collections.abc import Callable
@@ -15,12 +17,14 @@ from PIL import Image
 
 import guardrail
 from guardrail.decision import Action, Decision, PolicyRef, Stage
-from guardrail.errors import InputError, MarkError
+from guardrail.errors import InputError, MarkError, RegistryError
 from guardrail.keys import Keyring, load_keyring
+from guardrail.marks import guarded_file
 from guardrail.marks.files import read_file_label
 from guardrail.marks.guarded_image import guarded
 from guardrail.marks.label import Label
 from guardrail.marks.marker import Marker
+from guardrail.marks.registry import Entry, Registry
 from guardrail.marks.settings import Marking
 from guardrail.marks.stack import MarkStack
 from tests.marks.conftest import drawing
@@ -41,6 +45,7 @@ ALLOWED = Decision(
     created="2026-11-27T12:00:00.000Z",
     marker=Marker(STACK, Marking()),
 )
+SIGNER: Any = object()  # never asked to sign
 BLOCKED = ALLOWED.copy(action=Action.BLOCK)
 LABELLED = guarded(Image.fromarray(PIXELS), Label("trainedAlgorithmicMedia", "a generator", decision_id="its-own"))
 
@@ -141,10 +146,39 @@ def test_a_decision_goes_into_a_pickle_without_its_keys() -> None:
     twin = pickle.loads(pickle.dumps(ALLOWED))
     assert twin == ALLOWED
     assert (twin.marker, ALLOWED.marker is None) == (None, False)
+    assert not twin.is_signed
     assert "arker" not in f"{ALLOWED!r}{ALLOWED.to_json()}"
     assert dataclasses.asdict(ALLOWED)["marker"] is ALLOWED.marker
     with pytest.raises(TypeError, match="its keys would go along"):
         pickle.dumps(ALLOWED.marker)
+
+
+def test_a_decision_that_lost_its_signer_is_refused_and_copies_keep_it() -> None:
+    signing = UNMARKED.copy(labels={}, marker=Marker(STACK, Marking(signer=SIGNER)))
+    for copied in (copy.copy(signing), copy.deepcopy(signing), signing.copy(), dataclasses.replace(signing)):
+        assert copied == signing
+        assert (copied.marker is signing.marker, copied.is_signed) == (True, True)
+    assert copy.deepcopy(signing).timings_ms is not signing.timings_ms
+    pickled = pickle.loads(pickle.dumps(signing))
+    again = pickle.loads(pickle.dumps(copy.deepcopy(pickled)))
+    for lost in (pickled, pickled.copy(), again, signing.copy(marker=None)):
+        assert (lost.marker, lost.to_json()) == (None, signing.to_json())
+        for image in (PIXELS, Image.fromarray(PIXELS)):
+            with pytest.raises(MarkError, match=r"has lost its signer .*guardrail\.save\(image, path, marking="):
+                guardrail.encode(image, "png", decision=lost)
+
+
+def test_a_file_is_registered_by_the_marking_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded_file, "find_keyring", lambda: None)
+    registry = Registry(tmp_path / "marks.sqlite")
+    label = Label("trainedAlgorithmicMedia", mark_id=MARK_ID)
+    registry.add(Entry(MARK_ID, "k", 0, None, "", "", "m", "p", ALLOWED.created))
+    image = pickle.loads(pickle.dumps(guarded(Image.fromarray(PIXELS), label)))
+    content = guardrail.encode(image, "png", marking=Marking(registry=registry.path))
+    assert "guardrail:MarkId" not in read_file_label(content)
+    assert registry.by_sha256(hashlib.sha256(content).hexdigest()) == registry.by_id(MARK_ID)
+    with pytest.raises(RegistryError, match="missing"):
+        guardrail.encode(image, "png", marking=Marking(registry=tmp_path / "missing.sqlite"))
 
 
 def test_without_a_wish_for_a_watermark_none_is_missed() -> None:

@@ -21,14 +21,16 @@ def show_(
     file: _File,
     mark_id: Annotated[str, typer.Argument(help="The id that verify read from a watermark, or a file's SHA-256.")],
 ) -> None:
-    """The entry of a mark id, or of a file, as JSON. Exit code: 0 found, 1 there is none."""
+    """The entry of a mark id, or of a file, as JSON, with further files of it. Exit code: 0 found, 1 there is none."""
     from guardrail.marks.registry import Registry
 
-    entry = Registry(file).find(mark_id)
+    registry = Registry(file)
+    entry = registry.find(mark_id)
     if entry is None:
         show.say(f"{file} has no picture with the mark {mark_id}", err=True)
         raise typer.Exit(1)
-    show.print_json(entry.to_json())
+    files = registry.further_files(entry.mark_id)
+    show.print_json(entry.to_json() | ({"files": files} if files else {}))
 
 
 @app.command()

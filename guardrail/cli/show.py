@@ -129,8 +129,8 @@ def print_decision(decision: Decision, lang: str = "") -> None:
     out = console()
     colour = COLOURS[decision.action.value]
     out.print(
-        f"[bold {colour}]{decision.action.value}[/] at {decision.stage.value}, policy {decision.policy.id} "
-        f"{decision.policy.version}, decision {decision.id}"
+        f"[bold {colour}]{decision.action.value}[/] at {decision.stage.value}, policy {in_markup(decision.policy.id)} "
+        f"{in_markup(decision.policy.version)}, decision {in_markup(decision.id)}"
     )
     if decision.message(lang):
         out.print(in_markup(decision.message(lang)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, overload
 
@@ -156,7 +157,9 @@ class Decision:
         inputs: keyed hashes of the texts and images that came in, by ``text_hashes`` and ``image_hashes``.
         created: when, RFC 3339 in UTC.
         marker: what the guard that decided marks, reads and signs with, for files of this output; in memory only: it
-            holds secrets, and is neither printed nor compared, serialised or pickled.
+            holds secrets, and is neither printed nor compared, serialised or pickled. Copies keep it.
+        signs: whether that guard signs files. It is pickled where the marker is not, so that a decision that lost its
+            signer is refused rather than its files written unsigned. Not in the JSON.
     """
 
     id: str
@@ -180,9 +183,24 @@ class Decision:
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     created: str = ""
     marker: Any = field(default=None, repr=False, compare=False)
+    signs: bool = field(default=False, repr=False, compare=False)
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
-        return None, {f.name: getattr(self, f.name) for f in fields(self) if f.name != "marker"} | {"marker": None}
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        return None, state | {"marker": None, "signs": self.is_signed}
+
+    def __copy__(self) -> Decision:
+        # Not by way of the state, which leaves the marker out.
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Decision:
+        own = {f.name: deepcopy(getattr(self, f.name), memo) for f in fields(self) if f.name != "marker"}
+        return replace(self, **own)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the files of this output are to be signed, by the guard that decided."""
+        return self.signs or bool(getattr(self.marker, "signs", False))
 
     @property
     def blocked(self) -> bool:
@@ -244,8 +262,8 @@ class Decision:
         }
 
     def copy(self, **changes: Any) -> Decision:
-        """A copy with some fields changed."""
-        return replace(self, **changes)
+        """A copy with some fields changed. One that is given no marker still knows whether its files are signed."""
+        return replace(self, **{"signs": self.is_signed, **changes})
 
 
 def _tag(language: str) -> str:

@@ -354,7 +354,8 @@ class Guard:
         """Watermark and label an image that was allowed, and read the mark back. Transparency is kept.
 
         Of several frames the first is marked. Marked twice after one decision, it is the same picture twice: without a
-        registry both have one mark id; with one, each has its own, and both entries name the decision.
+        registry both have one mark id; with one, each has its own, and all entries name the decision. A decision has
+        four ids: a fifth picture needs a new one.
 
         Args:
             image: the one that `check_output` was given or, where it covered something, what it made of it.
@@ -388,10 +389,8 @@ class Guard:
             raise MarkError(
                 f"the decision {after.id} was made on another image: give {wanted}, or judge this one with check_output"
             )
-        mark_id = self.marker.mark_id(after)
-        (marked,) = self.marker.frames(picture.frames[:1], after, mark_id)
+        marked, mark_id = self.marker.mark(picture.frames[0], after, system=system, sha256=after.pixels_sha256)
         label = self.marker.label(after, mark_id, system=system)
-        self.marker.register(after, mark_id, marked, system=system, sha256=after.pixels_sha256)
         return guarded(fromarray(marked), label, marker=self.marker)
 
 

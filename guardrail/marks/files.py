@@ -26,6 +26,8 @@ __all__ = ["Confirm", "Sign", "encode_image", "label_of", "read_file_label", "sa
 
 FORMATS: Mapping[str, str] = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 
+_STRAIGHT: Mapping[str, str] = {"La": "LA", "RGBa": "RGBA"}
+
 Sign = Callable[[bytes, str], bytes]
 """Signs a file: (content, ``png``, ``jpeg``, ``webp`` or ``avif``) → the signed content."""
 Confirm = Callable[[Label, bytes], tuple[Label, Sign | None]]
@@ -52,7 +54,8 @@ def encode_image(
     """Encode with the label in the file, sign it, and read both back.
 
     XMP, EXIF and colour profile that the picture or `params` bring along are kept, see docs/metadata.md. JPEG has no
-    transparency: it is left out as Pillow's `convert` does, and the colours under it show.
+    transparency: the picture is written over white, as it is seen on most pages. Pillow's own `convert("RGB")` drops
+    the transparency instead, and other colours show.
 
     Args:
         image: a PIL image; Pillow's own options go in `params`. With ``save_all=True`` all its frames are written.
@@ -96,8 +99,8 @@ def save_image(image: Image, path: str | Path, label: Label | None, **params: An
 def _require_signer(label: Label | None, sign: Sign | None) -> None:
     if label is not None and label.signed and sign is None:
         raise MarkError(
-            "this picture is to be signed and has lost its signer (a pickled one has none): "
-            "save it with guardrail.save(image, path, marking=...)"
+            "this picture is to be signed and has lost its signer (a pickled picture or decision has none): "
+            "save it with guardrail.save(image, path, marking=...), and decision=... where it is an array"
         )
 
 
@@ -184,9 +187,25 @@ def _plain(image: Image, form: str) -> Image:
     # Each frame was decoded to the whole picture: how it was put together says nothing about it any more.
     for name in ("blend", "disposal", "bbox"):
         plain.info.pop(name, None)
-    if form == "JPEG" and plain.mode not in ("RGB", "L", "CMYK"):
-        plain = plain.convert("RGB")
+    if plain.mode in _STRAIGHT:
+        # Colours multiplied by their alpha: no format holds them, and few conversions know them.
+        plain = plain.convert(_STRAIGHT[plain.mode])
+    if form == "JPEG":
+        if plain.has_transparency_data:
+            plain = _over_white(plain)
+        elif plain.mode not in ("RGB", "L", "CMYK"):
+            plain = plain.convert("RGB")
     return plain
+
+
+def _over_white(image: Image) -> Image:
+    import PIL.Image
+
+    flat = PIL.Image.new("RGBA", image.size, "white")
+    flat.alpha_composite(image.convert("RGBA"))
+    flat = flat.convert("RGB")
+    flat.info = {name: value for name, value in image.info.items() if name != "transparency"}
+    return flat
 
 
 def _encoded(frames: Sequence[Image], form: str, params: Mapping[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ its mark is found out by reading the file; what the label says follows from that
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,8 +45,8 @@ def encode_guarded(
 
     Args:
         marker: what the picture was marked with: it reads, signs and registers. ``None`` where that is not known: then
-            the keys of this installation read, and `marking` says who signs, and into which registry the file goes.
-        marking: who signs where the marker has no signer.
+            the keys of this installation read, where there are any.
+        marking: who signs where the marker has no signer, and into which registry the file goes where it has none.
         required: the mark must be in the file.
 
     Raises:
@@ -53,7 +54,7 @@ def encode_guarded(
         KeyringError: the keys of this installation are needed and cannot be read.
     """
     if marker is None and label.mark_id and (keyring := find_keyring()) is not None:
-        marker = Marker(MarkStack(keyring), marking or Marking())
+        marker = Marker(MarkStack(keyring), Marking())
 
     def confirm(said: Label, content: bytes) -> tuple[Label, Sign | None]:
         true = said
@@ -65,9 +66,23 @@ def encode_guarded(
         return true, _signing(true, marker, marking)
 
     content = encode_image(image, format, label, confirm=confirm, **params)
-    if marker is not None and label.mark_id:
-        marker.register_file(label.mark_id, content)
+    if label.mark_id:
+        _register(marker, marking, label.mark_id, content)
     return content
+
+
+def _register(marker: Marker | None, marking: Marking | None, mark_id: str, content: bytes) -> None:
+    # No key is needed to say which file a registered picture became.
+    if marker is not None and marker.marking.registry is not None:
+        marker.register_file(mark_id, content)
+    elif marking is not None and marking.registry is not None:
+        from guardrail.marks.registry import Registry
+
+        registry = Registry(marking.registry)
+        try:
+            registry.add_file(mark_id, hashlib.sha256(content).hexdigest())
+        finally:
+            registry.close()
 
 
 def _carries(content: bytes, mark_id: str, marker: Marker) -> bool:

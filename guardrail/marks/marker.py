@@ -15,7 +15,7 @@ from guardrail.errors import MarkError
 from guardrail.marks.base import eight_bits
 from guardrail.marks.label import Label, label_for
 from guardrail.marks.settings import Marking
-from guardrail.marks.stack import MarkStack
+from guardrail.marks.stack import MarkStack, shown
 from guardrail.media.renderings import renderings
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ SIGNER = (
 
 # Decisions whose 40-bit ids may all be taken before giving up: with a million pictures registered, one is with 1e-6.
 _ATTEMPTS = 4
+_ALL_TAKEN = (
+    f"every mark id that was tried ({_ATTEMPTS}) is registered already: judge the picture again, and mark it after the "
+    "new decision"
+)
 # Pixels; below, there is nothing to look for a watermark in.
 _SMALLEST_SIDE = 2
 
@@ -77,6 +81,11 @@ class Marker:
         if decision.labels.get("signed") and self.marking.signer is None:
             raise MarkError(f"the policy {decision.policy.id} asks for signed files, and nobody signs: {SIGNER}")
 
+    @property
+    def signs(self) -> bool:
+        """Whether the files of outputs are signed."""
+        return self.marking.signer is not None
+
     @staticmethod
     def asks_for_text(decision: Decision) -> bool:
         """Whether something is to be drawn."""
@@ -90,6 +99,25 @@ class Marker:
             MarkError: every id tried is taken.
         """
         return free_mark_id(self.stack, self._registry, decision.id)
+
+    def mark(
+        self, frame: NDArray[Any], decision: Decision, *, system: str, sha256: str = ""
+    ) -> tuple[NDArray[Any], str]:
+        """One picture marked and registered, and the id of its watermark; as `frames` and `register` take and raise.
+
+        Another thread or process may take the id that was free a moment ago: then the next one is tried, four in all.
+        """
+        from guardrail.marks.registry import MarkIdTaken
+
+        for _ in range(_ATTEMPTS):
+            mark_id = self.mark_id(decision)
+            (marked,) = self.frames([frame], decision, mark_id)
+            try:
+                self.register(decision, mark_id, marked, system=system, sha256=sha256)
+            except MarkIdTaken:
+                continue
+            return marked, mark_id
+        raise MarkError(_ALL_TAKEN)
 
     def frames(self, frames: Iterable[NDArray[Any]], decision: Decision, mark_id: str) -> Iterator[NDArray[Any]]:
         """The frames of one output with their visible label and their watermark, each read back, one at a time.
@@ -125,7 +153,7 @@ class Marker:
             system_version=system_version,
             provider=self.marking.provider,
             provider_code=self.marking.provider_code,
-            signed=self.marking.signer is not None,
+            signed=self.signs,
         )
         return self.stack.with_integrity(label)
 
@@ -189,7 +217,7 @@ class Marker:
                 mark_id=mark_id,
                 key=reading.key,
                 tag=reading.payload.tag,
-                pdq=pdq_of(colours),
+                pdq=pdq_of(shown(pixels)),
                 sha256="",
                 pixels_sha256=sha256,
                 model=system,
@@ -215,7 +243,4 @@ def free_mark_id(stack: MarkStack, registry: Registry | None, name: str) -> str:
         mark_id = stack.mark_id(name, attempt)
         if registry is None or not registry.path.exists() or registry.by_id(mark_id) is None:
             return mark_id
-    raise MarkError(
-        f"every mark id that was tried ({_ATTEMPTS}) is registered already: judge the picture again, and mark it after "
-        "the new decision"
-    )
+    raise MarkError(_ALL_TAKEN)

@@ -29,7 +29,7 @@ from guardrail.marks.foreign.layers import CLAIMED
 from guardrail.marks.label import Label, one_line
 from guardrail.marks.marker import free_mark_id
 from guardrail.marks.registry import Entry, Registry, pdq_of
-from guardrail.marks.stack import MarkStack
+from guardrail.marks.stack import MarkStack, shown
 from guardrail.marks.verify import VERIFY_LIMITS, Verification, verify_image
 from guardrail.media import decode_image
 from guardrail.media.decode import is_wide, read_content, sniff
@@ -189,15 +189,15 @@ class FileMarker:
         return said
 
     def _entry(self, written: bytes, picture: NDArray[np.uint8], label: Label) -> Entry:
-        pixels = decode_image(written, limits=VERIFY_LIMITS).frames[0][..., :3]
-        payload = self._stack.read(pixels, search=False).payload
+        pixels = decode_image(written, limits=VERIFY_LIMITS).frames[0]
+        payload = self._stack.read(np.ascontiguousarray(pixels[..., :3]), search=False).payload
         if payload is None:
             raise MarkError("the watermark cannot be read back from the file")
         return Entry(
             mark_id=label.mark_id,
             key=self._keyring.active,
             tag=payload.tag,
-            pdq=pdq_of(pixels),
+            pdq=pdq_of(shown(pixels)),
             sha256=hashlib.sha256(written).hexdigest(),
             pixels_sha256=hashlib.sha256(np.ascontiguousarray(picture).data).hexdigest(),
             model=label.software,
@@ -210,7 +210,7 @@ class FileMarker:
         if grade == "fragile":
             notes.append("small picture: the mark will not survive much")
         if form == "JPEG" and picture.shape[2] == 4:
-            notes.append("JPEG has no transparency: it is left out")
+            notes.append("JPEG has no transparency: the picture is written over white")
         if self._signer is None and _CREDENTIALS in content:
             notes.append("the Content Credentials that it came with are lost: with --signer they are kept")
         return notes

@@ -63,6 +63,11 @@ class Payload:
         return cls(f"{number:0{ID_DIGITS}x}", bits >> ID_BITS & (1 << TAG_BITS) - 1, bits >> 60 & 7, bits >> 63)
 
 
-def shape_of(height: int, width: int) -> int:
-    """The class of a picture's shape. Of another class than when it was marked, it was cut, or put on a canvas."""
-    return round(math.log(width / height) / _SHAPE_STEP) % _SHAPES
+def shape_of(height: int, width: int, *, transparent: bool = False) -> int:
+    """The class of a picture's shape. Of another class than when it was marked, it was cut, or put on a canvas.
+
+    Args:
+        transparent: when it was marked: then it is of the class farthest away, and no picture of its shape is taken for
+            the whole of it. Over another backdrop it shows something else, and its mark was not copied there.
+    """
+    return (round(math.log(width / height) / _SHAPE_STEP) + (_SHAPES // 2 if transparent else 0)) % _SHAPES

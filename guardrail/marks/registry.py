@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
     from guardrail.marks.registry_index import NearIndex
 
-__all__ = ["Entry", "Registry", "pdq_of"]
+__all__ = ["Entry", "MarkIdTaken", "Registry", "pdq_of"]
 
 _TIMEOUT_S = 10.0
 # Rows read or asked for by number at a time: of the former each a kilobyte at most, of the latter SQLite takes 999.
 _AT_ONCE = 500
+
+
+class MarkIdTaken(RegistryError):
+    """A picture with this mark id is registered already."""
 
 
 class Registry:
@@ -52,7 +56,8 @@ class Registry:
         """Write an entry down.
 
         Raises:
-            RegistryError: the mark id is registered already, or the file cannot be written.
+            MarkIdTaken: the mark id is registered already.
+            RegistryError: the file cannot be written.
         """
         self.add_all([entry])
 
@@ -67,7 +72,7 @@ class Registry:
                         row,
                     )
                 except sqlite3.IntegrityError:
-                    raise RegistryError(
+                    raise MarkIdTaken(
                         f"the mark id {row[0]} is registered already in {self.path}: every picture needs its own"
                     ) from None
 
@@ -93,6 +98,12 @@ class Registry:
     def find(self, name: str) -> Entry | None:
         """The entry of a mark id or of a file's SHA-256, in hex."""
         return self.by_sha256(name) if is_sha256(name.lower()) else self.by_id(name)
+
+    def further_files(self, mark_id: str) -> list[str]:
+        """The SHA-256 of the files of a registered picture, in hex, but for the first one, which is in its entry."""
+        with self._file.reading() as connection:
+            rows = connection.execute("SELECT number FROM entries WHERE mark_id = ?", (mark_id.lower(),)).fetchall()
+            return [s for (number,) in rows for s in further_of(connection, number - 1, number).get(number, [])]
 
     def add_file(self, mark_id: str, sha256: str) -> bool:
         """Enter a file of a registered picture; there may be several of one.

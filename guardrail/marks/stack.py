@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,11 +19,12 @@ from guardrail.marks.metadata.aigc import integrity_of
 from guardrail.marks.payload import ID_DIGITS, PAYLOAD_VERSION, Payload, shape_of
 from guardrail.marks.tag import Binding, Tagger, binding
 from guardrail.marks.tileline.layout import VERSION
+from guardrail.media.renderings import WHITE, over
 
 if TYPE_CHECKING:
     from guardrail.marks.tileline import Detection, Geometry, TileLine
 
-__all__ = ["MarkStack", "Reading"]
+__all__ = ["MarkStack", "Reading", "shown"]
 
 RETRY_DB = 2.0
 _Restore = Callable[[NDArray[np.generic]], NDArray[np.generic]]
@@ -132,7 +133,7 @@ class MarkStack:
         Args:
             pixels: (H, W, 3) RGB, (H, W, 4) with alpha that stays as it is, or (H, W, 1) grey; uint8 or float in 0..1.
             mark_id: 10 hexadecimal digits.
-            tag: the content tag to write; by default that of the image.
+            tag: the content tag to write; by default that of the image, of a transparent one as it looks over white.
 
         Raises:
             MarkError: the image is too small, is none that the watermark knows, or its mark cannot be read back even
@@ -143,7 +144,8 @@ class MarkStack:
         if mark.grade(height, width) == "none":
             raise MarkError(f"an image of {width}×{height} pixels is too small for the watermark")
         colours, restore = _colours(pixels)
-        said = Payload(mark_id, self.tag(colours) if tag is None else tag, shape_of(height, width))
+        shape = shape_of(height, width, transparent=_is_transparent(pixels))
+        said = Payload(mark_id, self.tag(shown(pixels)) if tag is None else tag, shape)
         payload = said.to_int()
         layout = self._layout(mark_id)
         for boost in (0.0, RETRY_DB):
@@ -157,7 +159,8 @@ class MarkStack:
 
     def fitting_tag(self, pixels: NDArray[np.generic], tag: int | None) -> int:
         """The tag of a frame that follows one with `tag`: the same as long as it fits, so that marks do not flicker."""
-        seen = eight_bits(_colours(pixels)[0])
+        _colours(pixels)
+        seen = shown(pixels)
         tagger = self._tagger(self._keyring.active)
         if tag is not None and binding(tagger.agreement(tag, seen), whole=True) == "genuine":
             return tag
@@ -181,9 +184,40 @@ class MarkStack:
         payload = Payload.from_int(found.payload)
         if payload.version != PAYLOAD_VERSION:
             return Reading(key, found)
-        whole = _is_whole(pixels, payload, found.geometry)
-        agreement = self._tagger(key).agreement(payload.tag, _upright(pixels, found.geometry))
-        return Reading(key, found, payload, agreement, binding(agreement, whole=whole))
+        return self.bound(Reading(key, found, payload), [pixels])
+
+    def bound(self, reading: Reading, views: Iterable[NDArray[np.uint8]]) -> Reading:
+        """A reading, and whether its mark was made for the picture: for the view of it that the tag fits best.
+
+        The mark of a transparent picture may be read in one rendering only, such as its bare colours, and belong to
+        what another one shows.
+
+        Args:
+            views: (H, W, 3) renderings of the frame that the mark was read in, at least one.
+        """
+        if reading.payload is None:
+            return reading
+        payload, geometry, tagger = reading.payload, reading.found.geometry, self._tagger(reading.key)
+        fits = [
+            (tagger.agreement(payload.tag, _upright(view, geometry)), _is_whole(view, payload, geometry))
+            for view in views
+        ]
+        agreement, whole = max(fits)
+        return replace(reading, agreement=agreement, binding=binding(agreement, whole=whole))
+
+
+def shown(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """What a picture is taken to show: (H, W, 3) uint8, of a transparent one as it looks over white.
+
+    Args:
+        pixels: (H, W, 1, 3 or 4), uint8 or float in 0..1.
+    """
+    frame = eight_bits(pixels)
+    return np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else over(frame, WHITE)
+
+
+def _is_transparent(pixels: NDArray[np.generic]) -> bool:
+    return pixels.shape[2] == 4 and int(eight_bits(pixels[..., 3:]).min()) < 255
 
 
 def _colours(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], _Restore]:

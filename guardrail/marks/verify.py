@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ from guardrail.marks.base import RANK
 from guardrail.marks.files import label_of, read_file_label
 from guardrail.marks.foreign import foreign_layers
 from guardrail.marks.foreign.layers import CLAIMED
+from guardrail.marks.label import Label
 from guardrail.marks.layers import Layer
 from guardrail.marks.stack import MarkStack, Reading
 from guardrail.marks.tileline import calibration
 from guardrail.marks.verify_layers import (
     INVALID,
     NOT_LOOKED_AT,
+    OURS,
     SIMILAR,
     UNLIKE,
     credentials_layer,
@@ -49,7 +51,9 @@ _EVIDENCE = ("found", "marked, payload unreadable", CLAIMED)
 _FINDINGS = {
     "copied": "The watermark was made for another picture and copied onto this one.",
     INVALID: "The content credentials do not hold: the file was changed after signing, or the signer may not sign.",
-    UNLIKE: "The registered picture with this mark looks different: this one was cropped, or the mark copied.",
+    UNLIKE: (
+        "The registered picture looks different: this one was cut or changed since it was marked, or the mark copied."
+    ),
     SIMILAR: "The registry has a picture that looks like this one.",
     "suspected": "A platform suspects that a model made it, says the AIGC field.",
 }
@@ -135,7 +139,7 @@ def verify_image(
     if isinstance(source, bytearray | memoryview):
         source = bytes(source)
     content: bytes | None = None
-    said: dict[str, str] | None = None
+    said: dict[str, str] | Label | None = None
     if isinstance(source, str | Path | bytes):
         # Read once: what is decoded is what the metadata is read from.
         content = read_content(source, "image", limits)
@@ -143,8 +147,7 @@ def verify_image(
         said = read_file_label(content)
     elif is_pil(source):
         image = from_pil(source, limits=limits)
-        label = label_of(source)
-        said = label.says() if label else None
+        said = label_of(source)
     elif is_array(source):
         image = from_array(source, limits=limits)
     else:
@@ -155,7 +158,7 @@ def verify_image(
 def _layers(
     image: ImageInput,
     content: bytes | None,
-    said: dict[str, str] | None,
+    label: dict[str, str] | Label | None,
     keyring: Keyring | None,
     search: bool,
     registry: Registry | None,
@@ -166,34 +169,46 @@ def _layers(
     if keyring is not None:
         ours = _watermark(MarkStack(keyring), image, search=search)
     yield ours
+    said = _confirmed(label, keyring, ours).says() if isinstance(label, Label) else label
     if content is not None:
         yield credentials_layer(content, anchors, limits)
     if said is not None:
         yield from file_layers(said)
     for layer in foreign_layers(image.frames[0], content):
-        # Our own label names the generator as well: it is not another claim.
-        if not (layer.name == "generator metadata" and said and "guardrail:MarkId" in said):
+        # Our own label names the generator as well, also where it names no mark: it is not another claim.
+        if not (layer.name == "generator metadata" and any(name.startswith(OURS) for name in said or ())):
             yield layer
     if registry is not None:
         yield registry_layer(registry, image, ours)
 
 
+def _confirmed(label: Label, keyring: Keyring | None, watermark: Layer) -> Label:
+    """The label of a picture in memory as its file would have it: without a watermark that is not read in it."""
+    if watermark.says.get("mark id", "") == label.mark_id:
+        return label
+    bare = replace(label, mark_id="", integrity="")
+    return bare if keyring is None else MarkStack(keyring).with_integrity(bare)
+
+
 def _watermark(stack: MarkStack, image: ImageInput, *, search: bool = True) -> Layer:
-    views = [pixels for _, pixels in image.views() if min(pixels.shape[:2]) >= _SMALLEST_SIDE]
+    shown = [(frame, pixels) for frame, pixels in image.views() if min(pixels.shape[:2]) >= _SMALLEST_SIDE]
+    views = [pixels for _, pixels in shown]
     if not views:
         return Layer("watermark", "not applicable")
     # The fast path over everything first. The search costs forty times that: it is for the first views only, or a small
     # animated file would keep a reader busy for minutes.
     searched = views[:_SEARCHED] if search else []
     readings: list[Reading] = []
-    for pixels in views:
-        readings.append(stack.read(pixels, search=False))
-        # Of a transparent picture only some renderings look as it did when it was marked.
+    for frame, pixels in shown:
+        # Of a transparent picture some renderings carry the mark, and some look as it did when it was marked.
+        renderings = (view for number, view in shown if number == frame)
+        readings.append(stack.bound(stack.read(pixels, search=False), renderings))
         if readings[-1].fits:
             break
     if not any(reading.found.verdict == "payload" for reading in readings):
-        for pixels in searched:
-            readings.append(stack.read(pixels))
+        for frame, pixels in shown[: len(searched)]:
+            renderings = (view for number, view in shown if number == frame)
+            readings.append(stack.bound(stack.read(pixels), renderings))
             if readings[-1].found.verdict == "payload":
                 break
     reading = max(readings, key=_evidence)

@@ -13,18 +13,33 @@ from guardrail.marks.foreign.layers import CLAIMED
 from guardrail.marks.label import SOURCE_TYPES
 from guardrail.marks.layers import Layer
 from guardrail.media import ImageInput, Limits
-from guardrail.media.pdq import BITS, USABLE_QUALITY, pdq
+from guardrail.media.pdq import BITS, BYTES, USABLE_QUALITY, pdq
+from guardrail.media.renderings import WHITE, over
 
 if TYPE_CHECKING:
-    from guardrail.marks.registry import Entry, Registry
+    from numpy.typing import NDArray
 
-__all__ = ["INVALID", "NOT_LOOKED_AT", "SIMILAR", "UNLIKE", "credentials_layer", "file_layers", "registry_layer"]
+    from guardrail.marks.registry import Entry, Registry
+    from guardrail.media.types import Frame
+
+__all__ = [
+    "INVALID",
+    "NOT_LOOKED_AT",
+    "OURS",
+    "SIMILAR",
+    "UNLIKE",
+    "credentials_layer",
+    "file_layers",
+    "registry_layer",
+]
 
 NOT_LOOKED_AT = "not looked at"
 INVALID = "invalid"
 """Of credentials: changed after they were signed, or signed by somebody who may not."""
 SIMILAR = "looks like a registered one"
 UNLIKE = "registered, looks different"
+OURS = "guardrail:"
+"""How the names of our own metadata begin."""
 
 _WORDS = (
     "trainedAlgorithmicMedia",
@@ -49,7 +64,6 @@ _GIVEN = frozenset(
         "xmp:CreateDate",
     )
 )
-_OURS = "guardrail:"
 # Names of devices and programs, and times: only where the value looks like one. ComfyUI writes its graph, prompts and
 # all, into Make and Model of WebP files.
 _GIVEN_IF_NAME = frozenset(
@@ -82,7 +96,7 @@ def file_layers(said: Mapping[str, str]) -> list[Layer]:
 def _given(name: str, value: str) -> bool:
     if name in _GIVEN_IF_NAME:
         return _is_name(value)
-    return name in _GIVEN or name.startswith(_OURS)
+    return name in _GIVEN or name.startswith(OURS)
 
 
 def _is_name(text: str) -> bool:
@@ -132,36 +146,53 @@ def credentials_layer(content: bytes, anchors: bytes | None, limits: Limits) -> 
 def registry_layer(registry: Registry, image: ImageInput, watermark: Layer) -> Layer:
     """What the registry knows: by the bytes of the file, by the watermark's id, else by likeness (PDQ).
 
-    ``found`` where the bytes or the id lead to an entry and the picture still looks like it. Where that cannot be told,
-    the watermark decides: one that was copied leads to another picture. Likeness alone proves nothing: whatever a
-    registered picture was made from looks like it too.
+    ``found`` where the bytes or the id lead to an entry and the picture still looks like it. A file that we wrote need
+    not: something may have been pasted over the picture in memory before. Where likeness cannot be told, the watermark
+    decides: one that was copied leads to another picture, and one that is gone to none. Likeness alone proves nothing:
+    whatever a registered picture was made from looks like it too.
+
+    Transparent pictures are registered as they look over white; their bare colours are compared as well, for entries
+    of before.
 
     Raises:
         RegistryError: it cannot be read.
     """
-    hashes, quality = pdq(image.frames[0])
+    hashes = _hashes(image.frames[0])
     by_file = registry.by_sha256(image.file_sha256.hex()) if image.file_sha256 else None
-    if by_file is not None:
-        return Layer("registry", "found", {"found by": "the bytes of the file", **_says(by_file)})
     mark_id = watermark.says.get("mark id", "")
-    by_id = registry.by_id(mark_id) if mark_id else None
-    if by_id is not None:
-        distance = _distance(by_id, hashes) if quality >= USABLE_QUALITY else None
+    entry = by_file or (registry.by_id(mark_id) if mark_id else None)
+    if entry is not None:
+        distance = _distance(entry, hashes)
         told = "cannot be told" if distance is None else f"{distance} of {BITS} bits apart"
-        unlike = watermark.verdict == "copied" if distance is None else distance > _SAME
-        return Layer(
-            "registry", UNLIKE if unlike else "found", {"found by": "the mark id", "likeness": told, **_says(by_id)}
-        )
-    near = registry.nearest(hashes, _SAME, limit=1) if quality >= USABLE_QUALITY else []
+        if distance is not None:
+            unlike = distance > _SAME
+        elif entry.pdq is None:
+            unlike = watermark.verdict == "copied"
+        else:
+            # The registered picture had enough in it to be compared, and this one has not.
+            unlike = (watermark.verdict, mark_id) != ("found", entry.mark_id)
+        by = "the bytes of the file" if by_file else "the mark id"
+        return Layer("registry", UNLIKE if unlike else "found", {"found by": by, "likeness": told, **_says(entry)})
+    near = registry.nearest(hashes, _SAME, limit=1) if len(hashes) else []
     for entry, distance in near:
         told = f"{distance} of {BITS} bits apart"
         return Layer("registry", SIMILAR, {"found by": "likeness", "likeness": told, **_says(entry)})
     return Layer("registry", "nothing found")
 
 
-def _distance(entry: Entry, hashes: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> int | None:
-    """Of the nearest of eight orientations."""
-    if entry.pdq is None:
+def _hashes(frame: Frame) -> NDArray[np.uint8]:
+    """(n, 32), of what a frame shows in its eight orientations; none where they would match by chance."""
+    shown = [over(frame, WHITE)]
+    if frame.shape[2] == 4:
+        shown.append(frame[..., :3])
+    hashed = [pdq(view) for view in shown]
+    usable = [hashes for hashes, quality in hashed if quality >= USABLE_QUALITY]
+    return np.concatenate(usable) if usable else np.empty((0, BYTES), np.uint8)
+
+
+def _distance(entry: Entry, hashes: NDArray[np.uint8]) -> int | None:
+    """Of the nearest; ``None`` where it cannot be told."""
+    if entry.pdq is None or not len(hashes):
         return None
     return int(np.unpackbits(hashes ^ np.frombuffer(entry.pdq, np.uint8), axis=1).sum(1).min())
 

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
     from guardrail.media.types import Frame
 
-__all__ = ["FEW_LEVELS", "renderings", "stretched"]
+__all__ = ["FEW_LEVELS", "WHITE", "over", "renderings", "stretched"]
 
-_BACKDROPS = (0, 255, 128)
+WHITE = 255
+"""The backdrop that most pages have, and that pictures are flattened over."""
+_BACKDROPS = (0, WHITE, 128)
 FEW_LEVELS = 40
 """Grey levels between the darkest and the brightest hundredth of a picture under which it is looked at stretched too.
 Of 23 photographs of faces in 3 levels (times 0.012) CenterFace found none as they were, and 23 stretched."""
@@ -42,11 +44,17 @@ def _backdrops(frame: Frame) -> Iterator[Frame]:
     if frame.shape[2] == 3 or int(frame[..., 3].min()) == 255:
         yield np.ascontiguousarray(frame[..., :3])
         return
-    weight = frame[..., 3:].astype(np.float32) / 255
-    over_black = frame[..., :3] * weight
     for backdrop in _BACKDROPS:
-        yield np.rint(over_black + backdrop * (1 - weight)).astype(np.uint8)
+        yield over(frame, backdrop)
     yield np.ascontiguousarray(frame[..., :3])
+
+
+def over(frame: Frame, backdrop: int) -> Frame:
+    """An (H, W, 3|4) uint8 frame over a backdrop of one grey level, 0..255: (H, W, 3) RGB, contiguous."""
+    if frame.shape[2] == 3 or int(frame[..., 3].min()) == 255:
+        return np.ascontiguousarray(frame[..., :3])
+    weight = frame[..., 3:].astype(np.float32) / 255
+    return np.rint(frame[..., :3] * weight + backdrop * (1 - weight)).astype(np.uint8)
 
 
 def stretched(view: Frame) -> Frame | None:

@@ -1,8 +1,9 @@
 """What a pipeline returns: finding the pictures in it, looking at them as 8-bit frames, and putting others in place.
 
 PIL images (videos: lists of them), numpy arrays (B, H, W, 3) or (B, T, H, W, 3) and tensors (B, 3, H, W),
-(B, T, 3, H, W) or (B, 3, T, H, W), both floats in 0..1. Everything keeps its type, dtype, device and place, and its
-transparency, which is a fourth channel.
+(B, T, 3, H, W) or (B, 3, T, H, W), both floats in 0..1, or in -1..1 where values say so, or uint8. Everything keeps its
+type, dtype, device, range and place, and its transparency, which is a fourth channel. Other ranges are refused, and so
+are pictures of more than 8 bits and animated ones: what leaves would not be what was judged.
 
 Frames are read one at a time, when they are looked at: a video of floats is never there a second time as a whole, but
 once, as the copy that altered and marked frames are written into.
@@ -28,11 +29,14 @@ from guardrail.pipelines.beside import Beside, returned_in_tuples
 from guardrail.pipelines.pixels import (
     OnDemand,
     by_frame,
+    clipped,
     copied,
     eight_bits,
     frames_of_array,
     frames_of_pil,
-    require_finite,
+    lowest_meant,
+    require_pixels,
+    require_still,
     scaled_for,
     with_channels,
     write,
@@ -65,6 +69,7 @@ class Result:
     _copy: Any = dataclasses.field(default=None, repr=False)
     _owned: set[int] = dataclasses.field(default_factory=set)
     _others: set[int] = dataclasses.field(default_factory=set)
+    _lows: dict[int, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def open(cls, value: Any, *, latent: bool, call: Any = None, alone: bool = False) -> Result:
@@ -106,15 +111,27 @@ class Result:
         return len(self.media)
 
     def frames(self, index: int) -> Sequence[NDArray[Any]]:
-        """The native pixels of one output, channels last: uint8 for PIL, floats in 0..1 otherwise. Read on demand.
+        """The pixels of one output, channels last: uint8 for PIL, otherwise uint8 or floats, brought to 0..1. Read on
+        demand.
 
         Raises:
             UnsupportedInput: a tensor or an array whose shape is none of a picture or a video.
         """
-        one = self.media[index]
         if self.form == "pil":
-            return frames_of_pil(one if isinstance(one, list | tuple) else [one])
-        return frames_of_array(one)
+            return frames_of_pil(self._pictures(index))
+        return OnDemand(frames_of_array(self.media[index], self._low(index)), clipped)
+
+    def _pictures(self, index: int) -> Sequence[Any]:
+        one = self.media[index]
+        return one if isinstance(one, list | tuple) else [one]
+
+    def _low(self, index: int) -> float:
+        """What black is among the floats of one output: a batch has one range, found once, before anything is put."""
+        key = index if self.batched is None else -1
+        if key not in self._lows:
+            looked_at = [self.media[index]] if self.batched is None else self.media
+            self._lows[key] = min(map(lowest_meant, looked_at))
+        return self._lows[key]
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of one output. No pixels are read of PIL images.
@@ -133,19 +150,33 @@ class Result:
         """One output as the checks see it.
 
         Raises:
-            UnsupportedInput: it is no picture or video, or has pixels that are not numbers.
+            UnsupportedInput: it is no picture or video, or none that leaves as it is judged (see `require_pixels` and
+                `require_still`).
         """
-        frames = self.frames(index)
-        if self.form != "pil":
+        if self.form == "pil":
+            for picture in self._pictures(index):
+                require_still(picture)
+            frames = self.frames(index)
+        else:
+            frames = frames_of_array(self.media[index], self._low(index))
             for frame in frames:
-                require_finite(frame)
+                require_pixels(frame)
+        if not len(frames):
+            raise UnsupportedInput("the output has no frames")
         return ImageInput(OnDemand(frames, eight_bits), "output", index, Role.OUTPUT)
 
     def sha256(self, index: int) -> str:
         """Of the native pixels as the pipeline made them: shape, type and values."""
         one = self.media[index]
         h = hashlib.sha256()
-        frames = self.frames(index) if self.form != "latent" else (to_numpy(one),)
+        frames: Sequence[NDArray[Any]]
+        match self.form:
+            case "latent":
+                frames = (to_numpy(one),)
+            case "pil":
+                frames = self.frames(index)
+            case _:
+                frames = frames_of_array(one)
         for frame in frames:
             h.update(f"{frame.shape} {frame.dtype}".encode())
             h.update(np.ascontiguousarray(frame).tobytes())
@@ -166,9 +197,10 @@ class Result:
             pictures = [wrap(p) for p in pictures] if wrap else pictures
             self.media[index] = pictures if isinstance(self.media[index], list | tuple) else pictures[0]
             return
+        low = self._low(index)
         places, axis = by_frame(self._own(index))
         for place, frame in zip(places, frames, strict=True):
-            write(place, np.moveaxis(scaled_for(place, with_channels(frame, place.shape[axis])), -1, axis))
+            write(place, np.moveaxis(scaled_for(place, with_channels(frame, place.shape[axis]), low), -1, axis))
 
     def put_native(self, index: int, other: Any) -> None:
         """Replace one output by another of the same native form (``None`` only in lists of PIL images).
@@ -178,6 +210,7 @@ class Result:
         """
         self._others.add(index)
         if self.batched is None or self.form == "latent":
+            self._lows.pop(index, None)
             self.media[index] = other
             self._owned.add(index)
             return

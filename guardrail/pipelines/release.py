@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from guardrail.decision import Action, Coverage, Decision, Reason, Stage
-from guardrail.errors import InputError, MarkError
+from guardrail.errors import InputError, MarkError, RegistryError
 from guardrail.guard import Guard
 from guardrail.guard.item import Item
 from guardrail.guard.session import Session
@@ -17,6 +18,8 @@ from guardrail.media import ImageInput
 from guardrail.pipelines.outputs import Result
 
 __all__ = ["Release"]
+
+_log = logging.getLogger("guardrail.pipelines")
 
 
 @dataclass(slots=True)
@@ -62,8 +65,9 @@ class Release:
         item = self.known(index, len(self.result)) or self.session.items[owner]
         if item.blocked:
             return item.fork(image_index), "", ""
-        sha = self.result.sha256(index)
+        sha = ""
         try:
+            sha = self.result.sha256(index)
             picture = self.picture(self.result, index)
         except InputError as error:
             refused = item.fork(image_index)
@@ -98,6 +102,12 @@ class Release:
                 return ""
             mark_id = self.guard.marker.mark_id(decision) if wanted else ""
             self._put_marked(index, decision, mark_id, sha)
+        except RegistryError as error:
+            # It names a file of this machine: that is for its log, not for whoever reads the decision.
+            _log.error("an output is not released: %s", error)
+            cause = "the registry of marks cannot be read or written: see the log"
+            item.block(Stage.OUTPUT, Reason("mark", "", Stage.OUTPUT, Action.BLOCK, "high", cause))
+            return ""
         except MarkError as error:
             item.block(Stage.OUTPUT, Reason("mark", "", Stage.OUTPUT, Action.BLOCK, "high", str(error)))
             return ""

@@ -29,7 +29,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     """`run("--data", …)` with the scripted check and its policy."""
     policy = scripted(monkeypatch, tmp_path)
     # Plots are drawn in tests of their own, and take most of a second.
-    monkeypatch.setattr("guardrail.bench.run.folder.drawn", lambda figures: Drawn({}))
+    monkeypatch.setattr("guardrail.bench.run.folder.drawn", lambda figures: Drawn({}, "not in this test"))
     return running(capsys, "bench", "prompts", "--policy", str(policy))
 
 
@@ -179,7 +179,7 @@ def _wait_for(path: Path, size: int) -> None:
 def test_an_interrupt_leaves_samples_to_go_on_from_and_no_report(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(_command(tmp_path, 20_000, out), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        _wait_for(out / "results.jsonl", 2_000)
+        _wait_for(out / "results.jsonl", 30_000)  # some rows, after a head of several thousand
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode not in (0, None)

@@ -95,7 +95,9 @@ def test_transparency_grey_turn_and_metadata_are_kept(
         assert marked.getexif()[0x010F] == "A camera"
 
 
-def test_the_registry_has_what_was_written(run: Run, picture: Image.Image, tmp_path: Path, out: Path) -> None:
+def test_the_registry_has_what_was_written(
+    run: Run, picture: Image.Image, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, registry = saved(tmp_path / "a.png", picture), tmp_path / "r.sqlite"
     (row,) = run(source, "--out", out, "--registry", registry, "--system", "g", "--json").json
     content = (out / "a.png").read_bytes()
@@ -107,6 +109,11 @@ def test_the_registry_has_what_was_written(run: Run, picture: Image.Image, tmp_p
     assert stat.S_IMODE(registry.stat().st_mode) == 0o600
     said = verify_image(content, load_keyring(), search=False, registry=Registry(registry))
     assert said.layers[-1].verdict == "found"
+    # Another file of the picture is told by the command too.
+    show = running(capsys, "registry", "show")
+    assert show(registry, entry.mark_id).json == entry.to_json()
+    assert Registry(registry).add_file(entry.mark_id, "c" * 64)
+    assert show(registry, "c" * 64).json == entry.to_json() | {"files": ["c" * 64]}
 
 
 def test_an_id_that_is_taken_is_not_given_again(

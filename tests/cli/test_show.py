@@ -11,6 +11,7 @@ from rich.table import Table
 
 import guardrail.cli
 from guardrail.cli import show
+from guardrail.decision import Action, Decision, PolicyRef, Stage
 from tests.cli.said import Run, running
 
 # Sets the title, colours, clears the screen (one character, then two), turns the direction, ends the line.
@@ -95,6 +96,13 @@ def test_tables_are_escaped_before_they_are_laid_out(capsys: pytest.CaptureFixtu
         ["name", "next"],
         ["a\\u001b[31m", "[red]\\n"],
     ]
+
+
+def test_names_in_a_decision_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    policy = PolicyRef("[red]\x1b[31m", "[/]", "0" * 64)
+    show.print_decision(Decision("[bold]id", Action.ALLOW, Stage.OUTPUT, policy))
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line == r"allow at output, policy [red]\u001b[31m [/], decision [bold]id"
 
 
 def test_json_says_the_same_as_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,11 +188,18 @@ def test_a_prompt_that_does_not_fit_is_refused_without_being_quoted() -> None:
         encode_image(gradient(), "jpeg", None, prompt="x")
 
 
-def test_jpeg_leaves_transparency_out_as_pillow_does() -> None:
-    clear = gradient().convert("RGBA")
-    clear.putalpha(0)
-    with Image.open(io.BytesIO(encode_image(clear, "jpeg", LABEL, quality=95))) as written:
-        assert np.abs(np.asarray(written, int) - np.asarray(gradient(), int)).mean() < 5
+def test_jpeg_is_written_over_white() -> None:
+    half = gradient().convert("RGBA")
+    half.putalpha(128)
+    for mode in ("RGBA", "RGBa"):
+        with Image.open(io.BytesIO(encode_image(half.convert(mode), "jpeg", LABEL, quality=95))) as written:
+            assert np.abs(np.asarray(written, int) - (np.asarray(gradient(), int) + 255) / 2).mean() < 5
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "avif"])
+def test_grey_multiplied_by_its_alpha_is_saved(format: str) -> None:
+    with Image.open(io.BytesIO(encode_image(gradient().convert("LA").convert("La"), format, LABEL))) as written:
+        assert written.size == gradient().size
 
 
 # ---- animations

@@ -78,6 +78,8 @@ def test_an_entry_is_found_by_each_of_its_files(registry: Registry) -> None:
     assert registry.find(entry(1).mark_id) == entry(1, sha256=first)
     lines = [json.loads(line) for line in registry.export()]
     assert [(line["sha256"], line.get("files")) for line in lines] == [(first, [second, third]), (first, [second])]
+    assert registry.further_files(entry(1).mark_id.upper()) == [second, third]
+    assert registry.further_files(entry(3).mark_id) == []
     registry.forget(before=dt.datetime(2025, 6, 1, tzinfo=dt.UTC))
     assert [registry.by_sha256(sha256) for sha256 in (first, second)] == [entry(1, sha256=first)] * 2
     for wrong in ("", "ab", second.upper()):

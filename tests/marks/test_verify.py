@@ -24,11 +24,13 @@ from guardrail.errors import InputError
 from guardrail.keys import Keyring
 from guardrail.marks.files import encode_image
 from guardrail.marks.foreign.layers import CLAIMED
-from guardrail.marks.guarded_image import GuardedImage
+from guardrail.marks.guarded_image import GuardedImage, guarded
 from guardrail.marks.label import Label
+from guardrail.marks.marker import Marker
 from guardrail.marks.payload import PAYLOAD_VERSION
 from guardrail.marks.picture import picture_of_found
 from guardrail.marks.registry import Entry, Registry, pdq_of
+from guardrail.marks.settings import Marking
 from guardrail.marks.stack import MarkStack
 from guardrail.marks.tileline import TileLine
 from guardrail.marks.tileline.layout import VERSION
@@ -44,6 +46,13 @@ def saved(image: Image.Image, format: str, **params: Any) -> bytes:
     """As somebody else's program writes it: without a label."""
     buffer = io.BytesIO()
     Image.Image.save(image, buffer, format, **params)
+    return buffer.getvalue()
+
+
+def ours(image: GuardedImage, format: str) -> bytes:
+    """As the picture writes itself."""
+    buffer = io.BytesIO()
+    image.save(buffer, format)
     return buffer.getvalue()
 
 
@@ -498,6 +507,49 @@ def test_the_registry_is_asked_by_the_bytes(ring: Keyring, registry: Registry) -
     assert (layer.verdict, layer.says["found by"], layer.says["mark id"]) == (FOUND, "the bytes of the file", "77")
 
 
+def test_what_was_pasted_over_a_registered_picture_is_not_vouched_for(
+    marked: GuardedImage, ring: Keyring, registry: Registry
+) -> None:
+    """The bytes are those of a file that we wrote."""
+    flat = Image.new("RGB", marked.size, (9, 90, 9))
+    for other, verdict in ((None, FOUND), (Image.fromarray(drawing(320, 384, 9)), UNLIKE), (flat, UNLIKE)):
+        if other is not None:
+            marked.paste(other)
+        content = ours(marked, "png")
+        registry.add_file(MARK_ID, decode_image(content).file_sha256.hex())
+        layer = registered(content, ring, registry)
+        assert (layer.verdict, layer.says["found by"]) == (verdict, "the bytes of the file")
+
+
+def test_a_transparent_picture_is_registered_as_it_looks_over_white(
+    stack: MarkStack, ring: Keyring, registry: Registry, decide: Callable[..., Any]
+) -> None:
+    """As written, over white and in its own JPEG it is that picture."""
+    pixels = np.dstack([drawing(256, 256, 3), np.zeros((256, 256), np.uint8)])
+    pixels[30:230, 30:230, 3] = 255
+    pixels[pixels[..., 3] == 0] = 0
+    marker = Marker(stack, Marking(registry=registry.path))
+    decision = decide(id="another")
+    out, mark_id = marker.mark(pixels, decision, system="a generator")
+    image = guarded(Image.fromarray(out), marker.label(decision, mark_id, system="a generator"), marker=marker)
+    white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), Image.fromarray(out)).convert("RGB")
+    for content in (ours(image, "png"), ours(image, "jpeg"), saved(white, "PNG")):
+        layers = {x.name: x for x in verify_image(content, ring, search=False, registry=registry).layers}
+        assert (layers["watermark"].verdict, layers["watermark"].says["binding"]) == (FOUND, "genuine")
+        assert layers["registry"].verdict == FOUND
+
+
+def test_a_cut_picture_in_memory_names_no_mark_and_is_no_claim_of_another(marked: GuardedImage, ring: Keyring) -> None:
+    cut = marked.crop((40, 40, 300, 250))
+    for source, names in ((marked, True), (cut, False), (ours(marked, "png"), True), (ours(cut, "png"), False)):
+        layers = {x.name: x for x in verify_image(source, ring, search=False).layers}
+        assert (layers["watermark"].verdict, "guardrail:MarkId" in layers["metadata"].says) == (
+            (FOUND, True) if names else (NOTHING, False)
+        )
+        assert layers["metadata"].says["guardrail:DecisionId"] == LABEL.decision_id
+        assert "generator metadata" not in layers
+
+
 def test_likeness_alone_is_no_evidence(drawn: np.ndarray, ring: Keyring, registry: Registry) -> None:
     """The photograph that a registered picture was made from looks like it, and so does its mirror image."""
     for pixels in (drawn, drawn[:, ::-1]):
@@ -526,7 +578,7 @@ def drawn_of(content: bytes, keyring: Keyring | None) -> np.ndarray:
 
 
 def test_the_picture_shows_the_grid_where_there_is_a_mark(marked: GuardedImage, ring: Keyring) -> None:
-    content = saved(marked, "PNG")
+    content = ours(marked, "png")
     shown, bare = drawn_of(content, ring), drawn_of(content, None)
     fitted = np.asarray(marked.resize((480, 400), Image.Resampling.NEAREST)).astype(int)
     # The picture itself is there, under the grid with a mark and bare without one.
@@ -541,7 +593,7 @@ def test_the_picture_shows_the_grid_where_there_is_a_mark(marked: GuardedImage, 
 
 def test_the_picture_of_a_long_report_is_as_high_as_it(marked: GuardedImage, ring: Keyring) -> None:
     long = Verification([Layer(f"layer {n}", FOUND, {"name": "w" * 300}) for n in range(12)])
-    content = saved(marked, "PNG")
+    content = ours(marked, "png")
     with Image.open(io.BytesIO(picture_of_found(content, long, ring, search=False))) as image:
         assert image.height > 1200
         assert image.width == 480 + 520 + 2 * 28

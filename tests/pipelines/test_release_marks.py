@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_every_file_of_what_is_released_is_in_the_registry(make_guard: Any, tmp_
         assert entry.mark_id == decision.mark_id
     said = guardrail.verify(tmp_path / "c.png", registry=registry, search=False)
     (layer,) = (layer for layer in said.layers if layer.name == "registry")
-    assert (layer.verdict, layer.says["found by"]) == ("found", "the bytes of the file")
+    # It is known, and does not look like what was registered.
+    assert (layer.verdict, layer.says["found by"]) == ("registered, looks different", "the bytes of the file")
 
 
 def test_what_cannot_be_registered_is_not_saved(make_guard: Any, tmp_path: Path) -> None:
@@ -104,13 +106,35 @@ def test_an_id_that_is_taken_is_not_given_again(make_guard: Any, tmp_path: Path)
         guard.mark(picture(), after=decision)
 
 
-def test_what_cannot_be_registered_is_not_released(make_guard: Any, tmp_path: Path) -> None:
+def test_an_id_that_another_thread_takes_meanwhile_is_not_given_again(
+    make_guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = make_guard(PLAIN, marking=Marking(registry=tmp_path / "marks.sqlite"))
+    decision = guard.check_output(picture())
+    guard.mark(picture(), after=decision)
+    by_id, asked = Registry.by_id, []
+
+    def late(registry: Registry, mark_id: str) -> Any:
+        asked.append(mark_id)
+        return None if len(asked) == 1 else by_id(registry, mark_id)
+
+    monkeypatch.setattr(Registry, "by_id", late)
+    second = guard.mark(picture(), after=decision).guardrail_label.mark_id
+    assert (asked[0], second) == (guard.marks.mark_id(decision.id), guard.marks.mark_id(decision.id, 1))
+
+
+def test_what_cannot_be_registered_is_not_released(
+    make_guard: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "marks.sqlite"
     path.write_bytes(b"not a registry" * 100)
     (decision,), _ = released(make_guard(PLAIN, marking=Marking(registry=path)), [picture()])
     assert decision.action is Action.BLOCK
     assert [r.kind for r in decision.reasons if r.effect is Action.BLOCK] == ["mark"]
     assert decision.mark_id == ""
+    # Where the registry lies is for the log alone.
+    assert str(tmp_path) not in json.dumps(decision.to_json())
+    assert str(path) in caplog.text
 
 
 @pytest.mark.parametrize("form", ["pil", "array"])
@@ -197,7 +221,8 @@ def test_transparency_is_kept(form: str, make_guard: Any, tmp_path: Path) -> Non
 
 
 def test_a_transparent_output_is_judged_as_it_is_seen_and_can_be_replaced() -> None:
-    for value in ([Image.fromarray(transparent())], transparent()[None] / np.float32(255)):
+    floats = transparent()[None] / np.float32(255)
+    for value in ([Image.fromarray(transparent())], floats, torch.from_numpy(floats).permute(0, 3, 1, 2)):
         result = Result.open(value, latent=False)
         assert len({view.tobytes() for _, view in result.image(0).views()}) == 4
         result.put(0, [np.full((256, 256, 3), 128, np.uint8)])

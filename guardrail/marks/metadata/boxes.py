@@ -13,6 +13,7 @@ LARGEST_MANIFEST_BYTES = 4 << 20
 
 _MOST_BOXES = 1_000  # on one level
 _MOST_ITEMS = 1_000
+_LONGEST_ENTRY = 512  # bytes of what an item is: its name, mostly empty, and its type
 _MOST_EXTENTS = 64  # pieces of one item; metadata is written in one
 _LARGEST_BYTES = 2 << 20  # of all metadata items together
 _XMP_TYPE = b"application/rdf+xml"
@@ -80,7 +81,7 @@ def _kinds(content: bytes, start: int, end: int) -> Iterator[tuple[int, Literal[
     if start + 8 > end:
         return
     for kind, at, stop in _boxes(content, start + (6 if content[start] == 0 else 8), end):
-        entry = content[at:stop]
+        entry = content[at : min(stop, at + _LONGEST_ENTRY)]
         # Version 2 has ids of two bytes, 3 of four; the older ones know no item types.
         if kind != b"infe" or len(entry) < 14 or entry[0] not in (2, 3):
             continue
@@ -91,7 +92,7 @@ def _kinds(content: bytes, start: int, end: int) -> Iterator[tuple[int, Literal[
             yield item, "exif"
         elif entry[place : place + 4] == b"mime":
             # The item's name, then its content type, both end in a zero byte.
-            words = entry[place + 4 :].split(b"\0")
+            words = entry[place + 4 :].split(b"\0", 2)
             if len(words) > 1 and words[1] == _XMP_TYPE:
                 yield item, "xmp"
 

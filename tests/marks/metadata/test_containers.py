@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from guardrail.marks.files import encode_image, read_file_label
+from guardrail.marks.metadata.boxes import items_of
 from guardrail.marks.metadata.containers import find
 from tests.budget import examples
 from tests.marks.conftest import LABEL
@@ -181,6 +183,17 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_structures_made_to_last_end(name: str) -> None:
     assert read_file_label(HOSTILE[name]()) == {}
+
+
+def test_a_name_of_zeros_is_not_taken_to_pieces() -> None:
+    infe = full(b"infe", b"\2\0\0\0\0\1\0\0mime" + bytes(1 << 20))
+    content = avif_of(bytes(4) + b"\0\1" + infe, b"\1\0\0\0\x44\0\0\0")
+    tracemalloc.start()
+    try:
+        assert list(items_of(content)) == []
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG", *HEADS, b"GIF89a" + bytes(40), b"%PDF-1.7"])
