@@ -600,7 +600,11 @@ def test_a_truncated_file_is_an_error(
 ) -> None:
     monkeypatch.setattr(file, "BUSY_S", 0.05)
     whole = path.read_bytes()
-    path.write_bytes(whole[:length])
+    end = length % len(whole)
+    # SQLite reads what is cut off as zeros: one time in 256 that is what the last sealed byte was.
+    while not any(whole[end:]):
+        end -= 1
+    path.write_bytes(whole[:end])
     for attempt in (lambda: opened(path), lambda: filled.index("toy"), filled.identities):
         with pytest.raises(GalleryError, match=str(path)):
             attempt()
