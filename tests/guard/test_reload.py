@@ -20,6 +20,7 @@ from guardrail import Guard
 from guardrail.decision import Action, Decision
 from guardrail.errors import ConfigurationError, PolicyError, SignalUnavailable
 from guardrail.policy.watching import Watch
+from tests.budget import examples
 from tests.scripted import ScriptedFaces, ScriptedNudity, install
 
 # Two policies whose halves contradict each other: what one only labels at the prompt the other blocks in the picture,
@@ -84,6 +85,7 @@ def piece(decision: Decision) -> tuple[tuple[str, ...], list[str], str]:
 
 def test_no_call_sees_half_of_two_policies(scripted: None, rules: Callable[..., Path]) -> None:
     files = [rules(NUDITY, "n.yaml"), rules(FACES, "f.yaml")]
+    turns = examples(40)
     seen: list[Decision] = []
     end = threading.Event()
 
@@ -96,7 +98,7 @@ def test_no_call_sees_half_of_two_policies(scripted: None, rules: Callable[..., 
         threads = [threading.Thread(target=hammer) for _ in range(4)]
         for thread in threads:
             thread.start()
-        for turn in range(1, 41):
+        for turn in range(1, turns + 1):
             before = len(seen)
             guard.reload(files[turn % 2])
             while len(seen) < before + 4:  # every policy gets to decide

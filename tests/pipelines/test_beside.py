@@ -54,6 +54,7 @@ def output_fields() -> Iterator[tuple[str, str]]:
                         yield node.name, inner.target.id
 
 
+@pytest.mark.nightly
 def test_every_field_of_every_output_of_the_installed_diffusers_is_sorted() -> None:
     found = set(output_fields())
     assert len({name for name, _ in found}) >= 90

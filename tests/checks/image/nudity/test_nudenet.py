@@ -57,14 +57,14 @@ def require_same(ours: NudeNet, theirs: Any, picture: Any, side: int) -> int:
     return len(found)
 
 
-@pytest.mark.parametrize("side", [FIRST_SIDE, SECOND_SIDE])
+@pytest.mark.parametrize("side", [FIRST_SIDE, pytest.param(SECOND_SIDE, marks=NIGHTLY)])
 def test_boxes_and_scores_are_those_of_the_package(side: int) -> None:
     nudenet = pytest.importorskip("nudenet")
     theirs = nudenet.NudeDetector(inference_resolution=side)
     assert sum(require_same(NudeNet(), theirs, photo(name), side) for name in PHOTOS) >= 2
 
 
-@pytest.mark.parametrize("side", [FIRST_SIDE, SECOND_SIDE])
+@pytest.mark.parametrize("side", [FIRST_SIDE, pytest.param(SECOND_SIDE, marks=NIGHTLY)])
 @pytest.mark.parametrize("every", [6, pytest.param(1, marks=NIGHTLY)])
 def test_they_are_on_test_photographs_too(shared: Path, side: int, every: int) -> None:
     nudenet = pytest.importorskip("nudenet")

@@ -111,10 +111,10 @@ def test_the_state_is_the_one_that_the_pipeline_conditions_on(pipe: Any) -> None
 @pytest.mark.parametrize(
     ("family", "encoder", "kind"),
     [
-        ("flux", "text_encoder_2", "T5EncoderModel"),
+        pytest.param("flux", "text_encoder_2", "T5EncoderModel", marks=pytest.mark.nightly),
         ("sdxl", "text_encoder_2", "CLIPTextModelWithProjection"),
-        ("z_image", "text_encoder", "Qwen3Model"),
-        ("qwen_image", "text_encoder", "Qwen2_5_VLForConditionalGeneration"),
+        pytest.param("z_image", "text_encoder", "Qwen3Model", marks=pytest.mark.nightly),
+        pytest.param("qwen_image", "text_encoder", "Qwen2_5_VLForConditionalGeneration", marks=pytest.mark.nightly),
     ],
 )
 def test_encoders_of_other_families(family: str, encoder: str, kind: str) -> None:
