@@ -1,7 +1,7 @@
 """Two runs of a suite side by side: each figure of both, what changed, and whether that can be chance.
 
 Shares of the same prompts are compared row by row (exact McNemar test), shares of other rows as two samples (Fisher).
-Of what is no share only the two values are known, and whether their intervals overlap.
+Of everything else only the two values are known, and whether their intervals overlap.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from guardrail.bench.files import DataError
-from guardrail.bench.run.fingerprint import data_hashes, differences
+from guardrail.bench.run.fingerprint import differences, measured_on
 from guardrail.bench.run.folder import read_run
 from guardrail.bench.run.measures import Measure
 from guardrail.bench.run.samples import FILE, read_samples
@@ -28,6 +28,7 @@ _NO_CHANGE = 1e-12
 _Sample = Mapping[str, Any]
 # What counts towards a share, and of which role; shares of other names are compared as two samples.
 _COUNTS: Mapping[str, tuple[str, Callable[[_Sample], bool]]] = {
+    "not_checked_rate": ("", lambda s: bool(s.get("cause"))),
     "block_rate": ("block", lambda s: bool(s["action"] == "block")),
     "stop_rate": ("block", lambda s: bool(s["action"] != "allow")),
     "over_block_rate": ("benign", lambda s: bool(s["action"] == "block")),
@@ -74,7 +75,7 @@ class Comparison:
         changes: figures that both have, in the order of the later one.
         gone, new: keys that only the earlier, or only the later run has.
         differ: what the runs differ in, in words.
-        same_data: whether the data were the same bytes.
+        same_data: whether the same samples were measured: files by hash, rows, limit, seed, labels, disguises, draws.
         rows: prompts that both judged, paired; 0 where they could not be paired.
     """
 
@@ -106,7 +107,7 @@ def compare(before: Path, after: Path) -> Comparison:
         tuple(key for key in old.measures if key not in new.measures),
         tuple(key for key in new.measures if key not in old.measures),
         tuple(differences(old.run, new.run)),
-        data_hashes(old.run) == data_hashes(new.run),
+        bool(measured_on(old.run)) and measured_on(old.run) == measured_on(new.run),
         len(pairs),
     )
 
@@ -141,7 +142,7 @@ def _change(before: Measure, after: Measure, pairs: Sequence[tuple[_Sample, _Sam
         verdict = "same"
     else:
         verdict = "better" if (moved > 0) == (after.better == "higher") else "worse"
-    sure = difference.p < LEVEL if difference is not None else _apart(before.interval, after.interval)
+    sure = difference.p < LEVEL if difference is not None else _apart(_widest(before), _widest(after))
     return Change(before, after, difference, verdict, sure and abs(moved) >= _NO_CHANGE)
 
 
@@ -150,12 +151,13 @@ def _tested(before: Measure, after: Measure, pairs: Sequence[tuple[_Sample, _Sam
         return None
     if after.name in _COUNTS and all(dimension in _DIMENSIONS for dimension, _ in after.of):
         role, counts = _COUNTS[after.name]
-        mine = [(a, b) for a, b in pairs if b["role"] == role and _belongs(b, after.of)]
+        mine = [(a, b) for a, b in pairs if role in ("", b["role"]) and _belongs(b, after.of)]
         old, new = (np.array([counts(pair[i]) for pair in mine], bool) for i in (0, 1))
         # Only where the pairs are exactly what the two figures were made of.
         if len(mine) == before.n == after.n and int(old.sum()) == before.count and int(new.sum()) == after.count:
             return paired(old, new)
-    return unpaired(Rate(before.count, before.n), Rate(after.count, after.n))
+    # Of the same rows, two samples are no model: only whether the intervals overlap is said.
+    return None if pairs else unpaired(Rate(before.count, before.n), Rate(after.count, after.n))
 
 
 def _belongs(sample: _Sample, of: Sequence[tuple[str, str]]) -> bool:
@@ -163,6 +165,11 @@ def _belongs(sample: _Sample, of: Sequence[tuple[str, str]]) -> bool:
     if sample.get("of") and "attack" not in dict(of):
         return False
     return all(sample.get(dimension, "") == value for dimension, value in of)
+
+
+def _widest(measure: Measure) -> tuple[float, float] | None:
+    intervals = measure.intervals
+    return (min(low for low, _ in intervals), max(high for _, high in intervals)) if intervals else None
 
 
 def _apart(before: tuple[float, float] | None, after: tuple[float, float] | None) -> bool:
@@ -179,6 +186,7 @@ def comparison_sheets(of: Comparison, *, every: bool = False) -> list[Sheet]:
             written_value(c.after),
             _moved(c),
             "–" if c.difference is None else f"{c.difference.p:.3g}",
+            "intervals" if c.difference is None else c.difference.method,
             {"": "", "same": "same"}.get(c.verdict, c.verdict if c.sure else f"{c.verdict}, perhaps chance"),
         )
         for c in shown
@@ -187,10 +195,13 @@ def comparison_sheets(of: Comparison, *, every: bool = False) -> list[Sheet]:
         f"{of.rows:,} prompts in both, paired: exact McNemar test where a figure is of them. "
         if of.rows
         else "The rows could not be paired: shares are compared as two samples (Fisher's exact test). "
-    ) + "p is not adjusted for the number of lines."
+    ) + (
+        "p is not adjusted for the number of lines, and takes rows for independent: rows of one group (a template, an "
+        "author) are not, and make it too small. Intervals: whether the two overlap, where no test fits."
+    )
     sheets = [
         Sheet("What differs", ("between the two runs",), tuple((text,) for text in of.differ)),
-        Sheet("Figures", ("figure", "before", "after", "change (95 %)", "p", "verdict"), tuple(rows), note),
+        Sheet("Figures", ("figure", "before", "after", "change (95 %)", "p", "test", "verdict"), tuple(rows), note),
         Sheet("Only in the earlier run", ("figure",), tuple((key,) for key in of.gone)),
         Sheet("Only in the later run", ("figure",), tuple((key,) for key in of.new)),
     ]

@@ -2,8 +2,8 @@
 
 A figure over everything fails when it got worse by more than the tolerance: on the same data a guard that decides
 otherwise has changed, whatever a test of significance says. A figure of one part (a language, a label) fails when it
-got worse by more than the tolerance and that is more than chance, over all parts together (Holm 1979): of a hundred
-small parts some always move. Parts of fewer than 30 samples take no part.
+got worse by more than the tolerance and that is more than chance, over all languages, or all labels, together (Holm
+1979): of a hundred small parts some always move. Parts of fewer than 30 samples take no part.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from guardrail.bench.run.measures import FEW, Measure
 
 __all__ = ["Finding", "Limit", "gate", "limits_of", "write_junit"]
 
+_STOPPED = ("block_rate", "stop_rate")
+# Figures of samples that depend on the decisions themselves: fewer of them are no loss.
+_OF_DECISIONS = ("attack_", "adaptive_", "threshold_", "bypass_", "binding_")
 TOLERANCE = 0.005
 """Half a point of a share, and as much of any other unit."""
-_PARTS = frozenset({"label", "lang", "source", "attack", "group", "folder", "category"})
+_PARTS = frozenset({"label", "lang", "source", "attack", "with", "pairs", "cause", "folder", "category"})
 """Dimensions that cut the samples of one figure up. Figures of others (a policy, a condition) stand on their own."""
 
 
@@ -79,8 +82,9 @@ def gate(
     """
     if against is not None and not against.same_data:
         raise DataError(
-            "the baseline was measured on other data: a change of the figures would say nothing. Measure the baseline "
-            "anew on these data"
+            "the baseline was measured on other samples, or one of the runs does not say on which: a change of the "
+            "figures would say nothing. Measure the baseline anew with the same data and options. "
+            f"{'; '.join(against.differ)}"
         )
     found = [_limited(measures, limit) for limit in limits]
     if against is not None:
@@ -101,7 +105,15 @@ def _limited(measures: Mapping[str, Measure], limit: Limit) -> Finding:
     if limit.bound:
         if measure.interval is None:
             return Finding(limit.key, written_value(measure), f"{limit.key} has no interval to hold against {asked}")
-        value = measure.interval[0 if limit.at_least else 1]
+        ends = [interval[0 if limit.at_least else 1] for interval in measure.intervals]
+        value = min(ends) if limit.at_least else max(ends)
+    unread = measures.get("not_checked_rate")
+    if measure.name in _STOPPED and unread is not None and (unread.value or 0.0) > TOLERANCE:
+        return Finding(
+            limit.key,
+            written_value(measure),
+            f"{limit.key} counts prompts that no check read ({written_value(unread)}): it says nothing of the checks",
+        )
     failed = value < limit.value if limit.at_least else value > limit.value
     told = f"{written_value(measure)}{f', bound {value:.4g}' if limit.bound else ''}"
     return Finding(limit.key, told, f"{limit.key} is {told}; {asked} is asked for" if failed else "")
@@ -110,8 +122,11 @@ def _limited(measures: Mapping[str, Measure], limit: Limit) -> Finding:
 def _compared(against: Comparison, tolerance: float) -> list[Finding]:
     found = [Finding(key, "gone", f"{key} is no longer measured") for key in against.gone]
     # Each of the smallest parts would cost the others power, and could not fail itself.
-    parts = [c for c in against.changes if _is_part(c) and c.after.better and c.before.n >= FEW]
-    surely = _holm(parts)
+    families: dict[tuple[str, ...], list[Change]] = {}
+    for c in against.changes:
+        if _is_part(c) and c.after.better and c.before.n >= FEW:
+            families.setdefault((c.after.name, *(dimension for dimension, _ in c.after.of)), []).append(c)
+    surely = {key for family in families.values() for key in _holm(family)}
     for change in against.changes:
         if not change.after.better:
             continue
@@ -123,6 +138,8 @@ def _compared(against: Comparison, tolerance: float) -> list[Finding]:
 def _why(change: Change, told: str, tolerance: float, surely: bool) -> str:
     if change.before.value is not None and change.after.value is None:
         return f"{change.key} is no longer measured: {change.after.note or 'no reason given'}"
+    if not change.after.name.startswith(_OF_DECISIONS) and change.after.n < change.before.n and not _is_part(change):
+        return f"{change.key} rests on fewer samples: {told}"
     if change.worse_by <= tolerance or (_is_part(change) and not surely):
         return ""
     p = "" if change.difference is None else f", p = {change.difference.p:.3g} ({change.difference.method})"

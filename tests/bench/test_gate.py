@@ -78,6 +78,66 @@ def test_other_rows_are_compared_as_two_samples(tmp_path: Path) -> None:
     assert (change.difference.method, change.sure) == ("Fisher, exact, other rows", False)
 
 
+def test_figures_of_the_same_rows_that_cannot_be_paired_have_no_p(tmp_path: Path) -> None:
+    def with_threshold(hits: int) -> Any:
+        told = of_rate("tpr_at_fpr", Rate(hits, 200), "higher", fpr="0.01")
+        return lambda run: replace(run, measures=(*run.measures, told))
+
+    a = written(tmp_path / "a", {"en": 90, "ko": 80}, run=with_threshold(150))
+    b = written(tmp_path / "b", {"en": 90, "ko": 80}, run=with_threshold(140))
+    change = next(c for c in compare(a, b).changes if c.after.name == "tpr_at_fpr")
+    assert (change.difference, change.verdict, change.sure) == (None, "worse", False)
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"limit": 50}, "limit: none → 50"),
+        ({"seed": 2}, "seed: 1 → 2"),
+        ({"data": {**FACTS["data"], "measured": 100}}, "data.measured: none → 100"),
+        ({"data": {"made_from_seed": 1}}, "the data are others: files"),
+        ({"data": {}}, "the data are others: files"),
+    ],
+)
+def test_other_samples_are_other_data(tmp_path: Path, facts: dict[str, Any], says: str) -> None:
+    a = written(tmp_path / "a", {"en": 90, "ko": 80})
+    found = compare(a, written(tmp_path / "b", {"en": 100, "ko": 100}, facts))
+    assert says in found.differ
+    with pytest.raises(DataError, match="other samples"):
+        gate({}, (), found)
+
+
+def test_runs_that_do_not_say_what_they_measured_are_no_baseline(tmp_path: Path) -> None:
+    a, b = (written(tmp_path / name, {"en": 90, "ko": 80}, {"data": {}}) for name in "ab")
+    assert compare(a, b).same_data is False
+
+
+def test_several_policies_are_each_compared(tmp_path: Path) -> None:
+    def policies(limit: float) -> dict[str, Any]:
+        one = {"id": "one", "version": "1", "thresholds": {"sexual.explicit": limit}, "rules": {"r": "a"}}
+        return {"policies": [one, {**one, "id": "two", "thresholds": {}, "rules": {}}], "policy": {}}
+
+    a = written(tmp_path / "a", {"en": 90, "ko": 80}, policies(0.5))
+    b = written(tmp_path / "b", {"en": 90, "ko": 80}, policies(0.9))
+    assert compare(a, b).differ == ("threshold sexual.explicit of one: 0.5 → 0.9",)
+
+
+def test_fewer_samples_close_the_gate(tmp_path: Path) -> None:
+    def rests_on(n: int) -> Any:
+        return lambda run: replace(run, measures=(Measure("auroc", (), 0.9, n, better="higher", unit="area"),))
+
+    a, b = (written(tmp_path / name, {"en": 90, "ko": 80}, run=rests_on(n)) for name, n in (("a", 200), ("b", 100)))
+    assert [f.failure for f in gate({}, (), compare(a, b)) if f.failure] == [
+        "auroc rests on fewer samples: 0.9 of 200 → 0.9 of 100"
+    ]
+
+
+def test_one_language_that_falls_closes_the_gate_among_many_figures(tmp_path: Path) -> None:
+    a, b = written(tmp_path / "a", {"en": 90, "ko": 40}), written(tmp_path / "b", {"en": 90, "ko": 32})
+    failed = [f.key for f in gate({}, (), compare(a, b), tolerance=0.05) if f.failure]
+    assert failed == ["block_rate[lang=ko]"]
+
+
 def test_what_differs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     facts = {
         "policy": {**FACTS["policy"], "thresholds": {"sexual.explicit": 0.95}},
@@ -133,6 +193,16 @@ def test_limits_look_at_the_value_or_at_the_bound(tmp_path: Path) -> None:
     # The bound of 95 of 100 is 0.888; a figure without an interval has none to show.
     assert ask("block_rate=0.9", bound=True) == [True, True]
     assert ask("recall=0.1") == [True, False]
+    # By groups less is known, and that is what the bound is then.
+    grouped = replace(measures["block_rate"], groups=10, group_interval=(0.7, 0.99))
+    failed = lambda least: [  # noqa: E731
+        bool(f.failure) for f in gate({"block_rate": grouped}, limits_of([f"block_rate={least}"], [], bound=True))
+    ]
+    assert (failed(0.71), failed(0.69)) == ([True], [False])
+    # Everything blocked since no check read it.
+    unread = measures | {"not_checked_rate": of_rate("not_checked_rate", Rate(50, 100), "lower")}
+    (finding,) = gate(unread, limits_of(["block_rate=0.5"], []))
+    assert "counts prompts that no check read" in finding.failure
     with pytest.raises(DataError, match="write FIGURE=NUMBER"):
         limits_of(["block_rate"], [])
 
@@ -141,7 +211,7 @@ def test_a_gate_that_cannot_close_is_refused(tmp_path: Path) -> None:
     a = written(tmp_path / "a", {"en": 90, "ko": 80})
     other = {"data": {"files": [{"name": "b.jsonl", "sha256": "9" * 64, "rows": 100}]}}
     b = written(tmp_path / "b", {"en": 90, "ko": 80}, other)
-    with pytest.raises(DataError, match="other data"):
+    with pytest.raises(DataError, match="other samples"):
         gate({}, (), compare(a, b))
     with pytest.raises(DataError, match="nothing to look at"):
         gate({})

@@ -10,7 +10,7 @@ from typing import Any
 from guardrail.policy import Policy, PolicyEngine
 from guardrail.policy.model import Rule
 
-__all__ = ["differences", "list_facts", "policy_facts"]
+__all__ = ["differences", "list_facts", "measured_on", "policy_facts"]
 
 _LISTS = "checks/text/lists"
 _SHORT = 12  # characters of a hash that a message shows
@@ -53,8 +53,7 @@ def list_facts() -> dict[str, dict[str, Any]]:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What two run.json differ in that can change a decision or a figure, most telling first, in words."""
     return [
-        *_thresholds(before, after),
-        *_rules(before, after),
+        *_policies(before, after),
         *_lists(before, after),
         *_checks(before, after),
         *_data(before, after),
@@ -62,37 +61,50 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
     ]
 
 
-def _policy(run: Mapping[str, Any], part: str) -> Mapping[str, Any]:
-    found = run.get("policy", {}).get(part) or {}
-    return found if isinstance(found, Mapping) else {}
+def _policies(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    old, new = _by_id(before), _by_id(after)
+    if len(old) == len(new) == 1 and old.keys() != new.keys():
+        # One policy in the place of another: what it says of the same names is what matters.
+        yield f"policy {next(iter(old))} → {next(iter(new))}"
+        old, new = ({"": next(iter(of.values()))} for of in (old, new))
+    for name in sorted({*old, *new}):
+        if name not in old or name not in new:
+            yield f"policy {name} {'is new' if name in new else 'was not measured'}"
+            continue
+        of = f" of {name}" if name and len(new) > 1 else ""
+        yield from _thresholds(old[name], new[name], of)
+        yield from _rules(old[name], new[name], of)
 
 
-def _thresholds(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    old, new = _policy(before, "thresholds"), _policy(after, "thresholds")
+def _by_id(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    policies = run.get("policies") or [run.get("policy") or {}]
+    return {str(policy["id"]): policy for policy in policies if isinstance(policy, Mapping) and policy.get("id")}
+
+
+def _thresholds(before: Mapping[str, Any], after: Mapping[str, Any], of: str) -> Iterator[str]:
+    old, new = before.get("thresholds") or {}, after.get("thresholds") or {}
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
-            yield f"threshold {name}: {_number(old.get(name))} → {_number(new.get(name))}"
+            yield f"threshold {name}{of}: {_number(old.get(name))} → {_number(new.get(name))}"
 
 
 def _number(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _rules(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    old, new = _policy(before, "rules"), _policy(after, "rules")
+def _rules(before: Mapping[str, Any], after: Mapping[str, Any], of: str) -> Iterator[str]:
+    old, new = before.get("rules") or {}, after.get("rules") or {}
     for name in sorted({*old, *new}):
         if name not in new:
-            yield f"rule {name} is gone"
+            yield f"rule {name}{of} is gone"
         elif name not in old:
-            yield f"rule {name} is new"
+            yield f"rule {name}{of} is new"
         elif old[name] != new[name]:
-            yield f"rule {name} was changed"
-    terms = [run.get("policy", {}).get("terms") for run in (before, after)]
-    if None not in terms and terms[0] != terms[1]:
-        yield "the policy's own terms were changed"
-    ids = [f"{p.get('id', '?')} {p.get('version', '?')}" for p in (before.get("policy", {}), after.get("policy", {}))]
-    if ids[0] != ids[1]:
-        yield f"policy {ids[0]} → {ids[1]}"
+            yield f"rule {name}{of} was changed"
+    if before.get("terms") != after.get("terms"):
+        yield f"the terms{of} were changed"
+    if before.get("version") != after.get("version"):
+        yield f"policy version{of}: {before.get('version', '?')} → {after.get('version', '?')}"
 
 
 def _lists(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -123,20 +135,34 @@ def _hash(value: str | None) -> str:
     return "none" if value is None else value[:_SHORT]
 
 
+# What says which samples were measured: of run.json, and of its part `data`.
+_OF_RUN = ("kind", "seed", "limit", "disguises", "attack", "attacks", "draws", "known_images", "pictures")
+_OF_DATA = ("rows", "measured", "limit", "columns", "labels", "pictures", "chosen", "made_from_seed", "to_be_blocked")
+
+
+def measured_on(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Which samples a run is of, apart from the guard that judged them; empty where run.json does not say."""
+    data = run.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    hashes = sorted(str(entry.get("sha256", "")) for entry in data.get("files") or () if isinstance(entry, Mapping))
+    found = {"files": hashes} if hashes and all(hashes) else {}
+    found |= {f"data.{name}": data[name] for name in _OF_DATA if data.get(name) is not None}
+    if not found and run.get("draws") is None and run.get("pictures") is None:
+        return {}
+    return found | {name: run[name] for name in _OF_RUN if run.get(name) is not None}
+
+
 def _data(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    if data_hashes(before) != data_hashes(after):
-        yield "the data are others"
-
-
-def data_hashes(run: Mapping[str, Any]) -> list[str]:
-    """The sha256 of every data file of a run, sorted."""
-    data = run.get("data") or {}
-    of = data.get("files", ()) if isinstance(data, Mapping) else data
-    return sorted(str(entry.get("sha256", "")) for entry in of)
+    old, new = measured_on(before), measured_on(after)
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            a, b = old.get(name), new.get(name)
+            plain = all(value is None or isinstance(value, int | float | str) for value in (a, b))
+            yield f"{name}: {_short(a)} → {_short(b)}" if plain else f"the data are others: {name}"
 
 
 def _programs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for what in ("guardrail", "commit", "seed", "limit"):
+    for what in ("guardrail", "commit"):
         a, b = before.get(what), after.get(what)
         if a != b:
             yield f"{what}: {_short(a)} → {_short(b)}"

@@ -64,7 +64,7 @@ def gate(
     else:
         for finding in failed:
             show.say(f"FAIL {finding.failure}")
-        if failed and differ:
+        if differ:
             show.say("What differs from the baseline:")
             for text in differ:
                 show.say(f"  {text}")
