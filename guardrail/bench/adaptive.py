@@ -139,7 +139,7 @@ def _attacked(
     """A sample for each prompt looked at, in the order drawn, until enough of them were attacked."""
     identity = {
         "suite": "adaptive",
-        **{name: facts[name] for name in ("policy", "checks", "lists", "attack", "seed")},
+        **{name: facts[name] for name in ("guardrail", "commit", "policy", "checks", "lists", "attack", "seed")},
         "data": [f["sha256"] for f in facts["data"]["files"]],
         "labels": plan.labels.to_json(),
         "columns": plan.columns.to_json(),

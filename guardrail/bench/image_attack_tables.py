@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from guardrail.bench.image_attacks import IMAGE_ATTACKS
@@ -65,6 +65,7 @@ _FINDINGS = {
 }
 _LOST = "found in the picture as it came, and no longer"
 _ADDED = "not found in the picture as it came, and found in what was made of it"
+_MANY = 0.05  # a rate that more than this share of its pictures is missing from carries no claim
 _OF_FACES = "; only of pictures that show no face as far as anybody told"
 
 
@@ -81,11 +82,17 @@ def attack_measures(samples: Sequence[Sample]) -> Iterator[Measure]:
                 "not_checked_rate", Rate(sum(bool(s["cause"]) for s in ran), len(ran)), "lower", attack=attack
             )
         for finding in _FINDINGS:
-            lost, added = _changes(pairs, finding)
-            if lost.of:
-                yield of_rate("attack_lost_rate", lost, "lower", _LOST, attack=attack, finding=finding)
-            if added.of:
-                yield of_rate("attack_alarm_rate", added, "lower", _added_note(finding), attack=attack, finding=finding)
+            names = ("attack_lost_rate", "attack_alarm_rate")
+            notes = (_LOST, _added_note(finding))
+            for name, note, rate, lacking in zip(
+                names, notes, _changes(pairs, finding), _unanswered(pairs, finding), strict=True
+            ):
+                said = f"{lacking:,} of {rate.of + lacking:,} could not be checked" if lacking else ""
+                if rate.of or lacking:
+                    found = of_rate(
+                        name, rate, "lower", "; ".join(filter(None, (note, said))), attack=attack, finding=finding
+                    )
+                    yield replace(found, caveat=said if lacking > _MANY * (rate.of + lacking) else "")
 
 
 def _pairs(samples: Sequence[Sample]) -> dict[str, list[tuple[Sample, Sample]]]:
@@ -110,6 +117,14 @@ def _changes(pairs: Sequence[tuple[Sample, Sample]], finding: str) -> tuple[Rate
         Rate(sum(not what.found(b) for b in had), len(had)),
         Rate(sum(map(what.found, had_not)), len(had_not)),
     )
+
+
+def _unanswered(pairs: Sequence[tuple[Sample, Sample]], finding: str) -> tuple[int, int]:
+    """Pictures that are in neither rate of `_changes`, for nobody knows what was found after the attack: with the
+    finding as they came, and without it."""
+    what = _FINDINGS[finding]
+    of = [a for a, b in pairs if what.known(a) and not what.known(b)]
+    return sum(map(what.found, of)), sum(not what.found(a) and what.never(a) for a in of)
 
 
 def attacks_not_run(samples: Sequence[Sample]) -> dict[str, str]:
@@ -140,6 +155,8 @@ def attack_sheets(samples: Sequence[Sample]) -> Iterator[Sheet]:
             "the largest finding in view; a sticker is laid over the faces found. Of several faces one that is still "
             "found is enough. Wilson intervals."
         )
+        if lacking := sum(sum(_unanswered(of, finding)) for of in pairs.values()):
+            note += f" {lacking:,} attacked pictures could not be checked, and are in no column."
         head = ("attack", "kind", "n", "lost, % (95 %)", "n", "added, % (95 %)")
         yield Sheet(f"Attacks: {_FINDINGS[finding].what}", head, rows, note, words=2)
 

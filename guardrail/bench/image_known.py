@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from guardrail.bench.files import sha256
 from guardrail.errors import InputError, KnownImagesError
 from guardrail.known import Hit, Probe
 from guardrail.known.file import Rows
@@ -17,11 +18,16 @@ __all__ = ["KnownHere"]
 
 
 class KnownHere:
-    """A `guardrail.known.KnownImages` of the pictures given. Nothing of it is written."""
+    """A `guardrail.known.KnownImages` of the pictures given. Nothing of it is written.
+
+    Attributes:
+        listed: sha256 of the files that are on it.
+    """
 
     def __init__(self, paths: Iterable[Path]) -> None:
         rows = Rows()
         self.pictures = 0
+        self.listed: set[str] = set()
         for path in paths:
             try:
                 more, _ = rows_of_image(read_image(path))
@@ -29,6 +35,7 @@ class KnownHere:
                 continue  # it cannot be read, which its own sample says; or there is nothing in it to know it by
             rows, _ = merged(rows, more)
             self.pictures += 1
+            self.listed.add(sha256(path))
         self._loaded = Loaded({"measured": rows})
 
     def asked(self) -> bool:

@@ -24,8 +24,9 @@ REAL, PARTIAL, EXPLICIT = 0.50, 0.35, 0.65
 def clean_sample(picture: Picture, name: str, checks: Sequence[Check]) -> tuple[Sample, ImageInput | None]:
     """The picture as it came; and decoded, None where it cannot be read.
 
-    ``told_faces`` is what a csv says, ``faces`` what was found, ``real`` and ``identifiable`` how many of those count
-    so; ``boxes`` is where; ``cause`` says why it could not be read or a check could not answer, without content.
+    ``told_faces`` is what a csv says, ``listed`` whether it is on the list of known images, ``faces`` what was found,
+    ``real`` and ``identifiable`` how many of those count so; ``boxes`` is where; ``cause`` says why it could not be
+    read or a check could not answer, without content.
     """
     sample = _begun(picture, name, "")
     spent = time.process_time()
@@ -70,6 +71,7 @@ def _begun(picture: Picture, name: str, attack: str) -> Sample:
         "category": picture.category,
         "attack": attack,
         "told_faces": picture.faces,
+        "listed": picture.listed,
         "faces": None,
         "real": None,
         "identifiable": None,

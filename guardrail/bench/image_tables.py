@@ -69,7 +69,27 @@ _MEASURES: tuple[tuple[str, str, Better, Is, Is], ...] = (
     ),
     ("nudity_partial_rate", "nudity, partial", "", lambda s: s["nudity"] is not None, lambda s: nude(s, PARTIAL)),
     ("nudity_explicit_rate", "nudity, explicit", "", lambda s: s["nudity"] is not None, lambda s: nude(s, EXPLICIT)),
-    ("known_rate", "known image", "", lambda s: s["known"] is not None, lambda s: bool(s["known"])),
+    (
+        "known_found_rate",
+        "known image, of those listed",
+        "higher",
+        lambda s: s["known"] is not None and s["listed"] is True,
+        lambda s: bool(s["known"]),
+    ),
+    (
+        "known_alarm_rate",
+        "known image, of those not listed",
+        "lower",
+        lambda s: s["known"] is not None and s["listed"] is False,
+        lambda s: bool(s["known"]),
+    ),
+    (
+        "known_rate",
+        "known image, where nobody says which are listed",
+        "",
+        lambda s: s["known"] is not None and s["listed"] is None,
+        lambda s: bool(s["known"]),
+    ),
     ("not_checked_rate", "could not be checked", "lower", lambda s: True, lambda s: bool(s["cause"])),
 )
 _TITLES = {"": "All pictures", "folder": "By folder", "category": "By category"}
@@ -194,6 +214,8 @@ def told(facts: Mapping[str, Any], samples: Sequence[Sample]) -> Iterator[tuple[
     if facts["attacks"]:
         yield "attacks", f"{len(facts['attacks'])} on each picture, seed {facts['seed']}"
     yield "known images", facts["known_images"]
+    if any(s["folder"].startswith("folder ") for s in clean) and not facts["names_kept"]:
+        yield "folders", "numbered in the order of their names, which may be of people; --keep-names names them"
     load = "" if facts["load"] is None else f"; load average {facts['load']:.1f} before it began"
     yield "machine", facts["machine"] + load
     yield "command", facts["command"]

@@ -19,7 +19,7 @@ from guardrail.bench.image_attacks import ImageAttack, chosen
 from guardrail.bench.image_known import KnownHere
 from guardrail.bench.image_samples import EXPLICIT, PARTIAL, REAL, Sample, attacked_sample, clean_sample
 from guardrail.bench.image_tables import figures, measures, not_run, percentiles, sheets, told
-from guardrail.bench.pictures import Picture, picture_folders, pictures
+from guardrail.bench.pictures import Picture, numbered, picture_folders, pictures
 from guardrail.bench.run.environment import environment
 from guardrail.bench.run.record import Run
 from guardrail.bench.run.samples import FILE, Samples
@@ -48,7 +48,7 @@ class ImagePlan:
         known_here: every second picture is put on a list of known images, in memory, in the place of other lists.
         out: folder for results.jsonl; a run that was killed goes on from it. None: nothing is kept.
         fresh: begin anew, whatever is there.
-        keep_names: file names go into results.jsonl.
+        keep_names: file names go into results.jsonl, and names of folders below those given into the figures.
         command: how this was called, for the report.
     """
 
@@ -78,9 +78,12 @@ def measure(plan: ImagePlan, progress: Progress | None = None) -> Run:
     attacks = chosen(plan.attacks)
     folders, found = picture_folders(plan.data), pictures(plan.data)
     taken = _spread(found, plan.limit)
+    shown = taken if plan.keep_names else _spread(numbered(found, plan.data), plan.limit)
     settings = plan.settings
     if plan.known_here:
-        settings = replace(settings, known=KnownHere(p.path for p in taken[::2]))
+        known = KnownHere(p.path for p in taken[::2])
+        settings = replace(settings, known=known)
+        shown = [replace(p, listed=sha256(p.path) in known.listed) for p in shown]
     listed = settings.known is not None and settings.known.asked()
     checks, unavailable = _checks(settings, listed)
     facts = {
@@ -94,10 +97,11 @@ def measure(plan: ImagePlan, progress: Progress | None = None) -> Run:
             "chosen": len(taken),
         },
         "attacks": [a.name for a in attacks],
+        "names_kept": plan.keep_names,
         "known_images": "every second picture measured" if plan.known_here else "lists" if listed else "none",
     }
     begun = time.perf_counter()
-    samples = _samples(plan, taken, checks, attacks, facts, progress or (lambda what, done, of: None))
+    samples = _samples(plan, shown, checks, attacks, facts, progress or (lambda what, done, of: None))
     clean = [s for s in samples if not s["attack"]]
     timing = {"processor_ms": percentiles(clean), "seconds": time.perf_counter() - begun}
     absent = {u.name: str(u.error).splitlines()[0] for u in unavailable}
@@ -155,7 +159,7 @@ def _samples(
     tell: Progress,
 ) -> list[Sample]:
     """A sample of each picture as it came, followed by one for each attack."""
-    kept = ("checks", "thresholds", "attacks", "known_images", "seed")
+    kept = ("guardrail", "commit", "checks", "thresholds", "attacks", "known_images", "seed")
     identity = {
         "suite": "images",
         **{name: facts[name] for name in kept},

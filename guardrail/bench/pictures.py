@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guardrail.bench.files import DataError, sha256
 from guardrail.bench.sources import Source, picture_folder
 
-__all__ = ["SUFFIXES", "Picture", "picture_folders", "pictures"]
+__all__ = ["SUFFIXES", "Picture", "numbered", "picture_folders", "pictures"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 
@@ -23,12 +23,14 @@ class Picture:
         group: the folder that it lies in, below the folder that was given.
         faces: how many faces a csv says that it shows; ``None`` where none says.
         category: the csv's word for what sort of picture it is.
+        listed: whether it is on the list of known images that is asked; ``None`` where nobody says.
     """
 
     path: Path
     group: str
     faces: int | None = None
     category: str = ""
+    listed: bool | None = None
 
 
 @dataclass(slots=True)
@@ -114,6 +116,21 @@ def pictures(given: Sequence[Path]) -> list[Picture]:
         if expected and sha256(path) != expected:
             raise DataError(f"{path} is not the file whose sha256 a csv names: fetch it again, or correct the csv")
     return [_picture(path, found[path], told.rows.get(path)) for path in sorted(found)]
+
+
+def numbered(found: Sequence[Picture], given: Sequence[Path], named: Collection[str] = ()) -> list[Picture]:
+    """The same with ``folder 1``, ``folder 2``, … for the folders below those given, in the order of their names: sets
+    of faces have a folder for each person, and it is called after the person.
+
+    Args:
+        found: all pictures of the folders, so that the numbers are the same whichever of them are measured.
+        given: as of `pictures`. Who gives a folder has named it; so has a csv with a category of the same name.
+        named: folders that may be named besides.
+    """
+    kept = {f.path.resolve().name for f in picture_folders(given)} | {p.category for p in found} | set(named)
+    hidden = sorted({p.group for p in found} - kept)
+    names = {group: f"folder {i}" for i, group in enumerate(hidden, 1)}
+    return [replace(p, group=names.get(p.group, p.group)) for p in found]
 
 
 def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:

@@ -115,7 +115,8 @@ def figure(run: Run, key: str) -> tuple[int | None, int]:
 
 def test_figures_by_hand(plan: Callable[..., AdaptivePlan], tmp_path: Path) -> None:
     run = measure(plan(out=tmp_path))
-    assert figure(run, "stop_rate") == (4, 5)
+    assert figure(run, "drawn_stopped_rate") == (4, 5)
+    assert not any(m.name == "stop_rate" for m in run.measures)  # the drawing stops by what was decided
     assert figure(run, "not_checked_rate") == (1, 6)
     # The prompt of one word has nothing in it that could change and leave half of it as it was.
     assert figure(run, "adaptive_success_rate[edits=any, queries=40]") == (3, 4)
@@ -123,7 +124,8 @@ def test_figures_by_hand(plan: Callable[..., AdaptivePlan], tmp_path: Path) -> N
     assert figure(run, "adaptive_success_rate[lang=xx, edits=any, queries=40]") == (0, 1)
     assert figure(run, "adaptive_success_rate[label=sexual, edits=any, queries=40]") == (3, 3)
     (median,) = [m for m in run.measures if m.key == "adaptive_median_queries[edits=any]"]
-    assert (median.value, median.n, median.unit) == (1.0, 4, "queries")
+    # No direction: where fewer than half fall, which is best, there is no value, and a gate would take that for a loss.
+    assert (median.value, median.n, median.unit, median.better) == (1.0, 4, "queries", "")
     curve = run.curves["success, any"]
     assert [point[:2] for point in curve] == [[1.0, 0.75], [40.0, 0.75]]
     assert "4 that were stopped as they came; 9 were asked for" in dict(run.told)["prompts attacked"]
@@ -133,7 +135,9 @@ def test_figures_by_hand(plan: Callable[..., AdaptivePlan], tmp_path: Path) -> N
     assert not (tmp_path / FILE).read_text("utf-8").count("window")
 
 
-def test_a_killed_run_goes_on_to_the_same_figures(plan: Callable[..., AdaptivePlan], tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_figures(
+    plan: Callable[..., AdaptivePlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = measure(plan(out=tmp_path))
     samples = (tmp_path / FILE).read_bytes().splitlines(keepends=True)
     (tmp_path / FILE).write_bytes(b"".join(samples[:3]) + b'{"id":"cut')
@@ -142,6 +146,9 @@ def test_a_killed_run_goes_on_to_the_same_figures(plan: Callable[..., AdaptivePl
     assert len((tmp_path / FILE).read_bytes().splitlines()) == len(samples)
     with pytest.raises(DataError, match="another run"):
         measure(plan(out=tmp_path, queries=41))
+    monkeypatch.setattr("guardrail.bench.run.environment.commit", lambda: "another")
+    with pytest.raises(DataError, match="another run"):
+        measure(plan(out=tmp_path))
 
 
 def test_prompts_are_written_only_where_asked_for(plan: Callable[..., AdaptivePlan], tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from guardrail.bench.files import DataError
+from guardrail.bench.image_attack_tables import attack_measures
 from guardrail.bench.images import ImagePlan, failed, measure
+from guardrail.bench.marks.drawings import drawing
 from guardrail.bench.pictures import pictures
+from guardrail.bench.run.measures import Measure
 from guardrail.bench.run.record import Run
 from guardrail.bench.run.samples import FILE, read_samples
 from tests.cli.said import running
@@ -59,7 +62,7 @@ def names(run: Run, of: str) -> set[str]:
 
 
 def test_every_rate_is_what_can_be_counted(folder: Path) -> None:
-    run = measure(ImagePlan([folder]))
+    run = measure(ImagePlan([folder], keep_names=True))
     assert {m.name: (m.count, m.n) for m in run.measures if not m.of} == {
         "face_found_rate": (2, 3),
         "face_alarm_rate": (1, 4),
@@ -68,6 +71,8 @@ def test_every_rate_is_what_can_be_counted(folder: Path) -> None:
         "face_identifiable_rate": (3, 4),
         "nudity_partial_rate": (1, 8),
         "nudity_explicit_rate": (0, 8),
+        "known_found_rate": (None, 0),
+        "known_alarm_rate": (None, 0),
         "known_rate": (None, 0),
         "not_checked_rate": (0, 8),
     }
@@ -80,7 +85,7 @@ def test_every_rate_is_what_can_be_counted(folder: Path) -> None:
     assert found.interval is not None
     assert (round(found.interval[0], 3), round(found.interval[1], 3)) == (0.208, 0.939)
     assert "name one with --known" in run.not_run["known images"]
-    assert measure(ImagePlan([folder])).measures == run.measures
+    assert measure(ImagePlan([folder], keep_names=True)).measures == run.measures
 
 
 def test_each_stage_has_its_processor_time_and_no_measure_holds_one(folder: Path) -> None:
@@ -135,7 +140,9 @@ def test_an_attack_that_finds_nothing_to_work_on_is_named(folder: Path) -> None:
     assert "nothing was found" in run.not_run["attack sticker_eyes"]
 
 
-def test_a_killed_run_goes_on_to_the_same_figures(folder: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_figures(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = ImagePlan([folder], attacks=("mirror", "sticker_eyes"), out=tmp_path)
     whole = measure(plan)
     lines = (tmp_path / FILE).read_bytes().splitlines(keepends=True)
@@ -145,6 +152,52 @@ def test_a_killed_run_goes_on_to_the_same_figures(folder: Path, tmp_path: Path) 
         assert measure(plan).measures == whole.measures
     with pytest.raises(DataError, match="another run"):
         measure(ImagePlan([folder], out=tmp_path))
+    monkeypatch.setattr("guardrail.bench.run.environment.commit", lambda: "another")
+    with pytest.raises(DataError, match="another run"):
+        measure(plan)
+
+
+def test_folders_below_the_one_given_may_be_called_after_people_and_are_numbered(folder: Path, tmp_path: Path) -> None:
+    def said(run: Run) -> str:
+        shown = json.dumps([*(m.to_json() for m in run.measures), run.told]) + str(run.sheets) + str(run.figures)
+        return (tmp_path / FILE).read_text("utf-8") + shown.replace(str(folder), "")
+
+    run = measure(ImagePlan([folder], out=tmp_path))
+    assert not any(name in said(run) for name in ("=people", "'people'", '"people"', "places", "loose"))
+    assert figure(run, "face_found_rate[folder=folder 2]") == (2, 3)
+    assert "--keep-names" in dict(run.told)["folders"]
+    given = measure(ImagePlan([folder / "people"]))
+    assert figure(given, "face_found_rate[folder=people]") == (2, 3)
+    (folder / "people.csv").write_text("file,n_faces,category\n0.png,1,people\n")
+    run = measure(ImagePlan([folder], out=tmp_path, fresh=True))
+    assert any(m.of == (("folder", "people"),) for m in run.measures)
+    assert "places" not in said(run)
+
+
+def test_pictures_on_the_list_and_others_are_counted_apart(tmp_path: Path) -> None:
+    for i in range(2):
+        drawing(i, 64).save(tmp_path / f"{i}.png")
+    run = measure(ImagePlan([tmp_path], known_here=True))
+    assert (figure(run, "known_found_rate"), figure(run, "known_alarm_rate")) == ((1, 1), (0, 1))
+    assert {m.name: m.better for m in run.measures if m.name.startswith("known_")} == {
+        "known_found_rate": "higher",
+        "known_alarm_rate": "lower",
+        "known_rate": "",
+    }
+    assert figure(run, "known_rate") == (None, 0)
+
+
+def test_attacked_pictures_that_could_not_be_checked_are_told_and_many_of_them_leave_no_claim() -> None:
+    def made(lacking: int) -> Measure:
+        blank = {"told_faces": None, "real": None, "nudity": None, "known": None, "cause": "", "applied": True}
+        clean = [{**blank, "id": i, "attack": "", "faces": 1} for i in range(40)]
+        after = [{**s, "attack": "mirror", "faces": None if s["id"] < lacking else 1} for s in clean]
+        return next(m for m in attack_measures([*clean, *after]) if m.name == "attack_lost_rate")
+
+    assert made(0).note.endswith("no longer")
+    assert ((few := made(2)).n, few.note.endswith("; 2 of 40 could not be checked"), few.caveat) == (38, True, "")
+    assert ((many := made(10)).n, many.remark) == (30, "10 of 40 could not be checked")
+    assert (made(40).value, made(40).remark[-29:]) == (None, "40 of 40 could not be checked")
 
 
 def test_files_are_named_only_where_asked_for(folder: Path, tmp_path: Path) -> None:
@@ -184,9 +237,9 @@ def test_four_of_five_that_cannot_be_read_are_no_measurement(
 def test_fewer_are_evenly_spread_and_the_whole_is_named_too(folder: Path) -> None:
     run = measure(ImagePlan([folder], limit=4))
     assert {value for m in run.measures for dimension, value in m.of if dimension == "folder"} == {
-        "loose",
-        "people",
-        "places",
+        "folder 1",
+        "folder 2",
+        "folder 3",
     }
     assert dict(run.told)["pictures measured"].startswith("4 of 4 (of 8 there), ")
 
@@ -257,7 +310,7 @@ def test_the_tables_say_what_the_measures_say(folder: Path) -> None:
     by_title = {sheet.title: sheet for sheet in run.sheets}
     assert ("all", "faces found", "2", "3", "66.67 % (20.77–93.85)") in by_title["All pictures"].rows
     assert "real 0.50, nudity.partial 0.35, nudity.explicit 0.65" in by_title["All pictures"].note
-    assert ("places", "fired without a face", "1", "4") in [row[:4] for row in by_title["By folder"].rows]
+    assert ("folder 3", "fired without a face", "1", "4") in [row[:4] for row in by_title["By folder"].rows]
     assert by_title["Attacks: a face"].rows[0][:3] == ("grey", "colour", "4")
 
 

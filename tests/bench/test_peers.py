@@ -73,7 +73,8 @@ def test_rates_of_every_peer_are_those_counted_by_hand(plan: PeerPlan) -> None:
     assert counted("over_block_rate[peer=guardrail]") == (1, 5)
     assert counted("over_stop_rate[peer=guardrail]") == (2, 5)
     assert counted("block_rate[peer=other]") == (3, 4)
-    assert counted("over_block_rate[peer=other]") == (1, 5)
+    assert counted("over_block_rate[peer=other]") == (1, 4)  # it failed on one
+    assert found["over_block_rate[peer=other]"].remark == "1 of 5 rows failed, and are not in it"
     assert counted("block_rate[lang=ko, peer=other]") == (1, 2)
     assert counted("over_block_rate[source=a, peer=other]") == (1, 1)
     assert "stop_rate[peer=other]" not in found  # it alters nothing
@@ -106,6 +107,26 @@ def test_a_peer_that_fails_on_a_row_decides_nothing_and_its_message_is_not_kept(
     assert [(s["cause"], s["score"]) for s in said] == [("ValueError", None)]
     assert lines[0]["peers"]["guardrail"]["score"] == 0.95
     assert "orchard" not in "".join(p.read_text("utf-8") for p in tmp_path.iterdir() if p.name != "rows.jsonl")
+
+
+def test_a_peer_that_fails_on_every_row_has_no_figure_and_loses_nothing(plan: PeerPlan) -> None:
+    run = peers_run(plan, None, peers=[GUARDRAIL, peer("dead", lambda text: ours("s=none"))])
+    found = {m.key: m for m in run.measures if m.of[-1] == ("peer", "dead")}
+    assert run.not_run["dead"] == "failed on every row: ValueError"
+    assert {m.value for m in found.values() if m.name != "not_checked_rate"} == {None}
+    assert found["block_rate[peer=dead]"].remark == "4 of 4 rows failed, and are not in it"
+    assert found["block_rate_difference[peer=dead]"].remark.startswith("4 of 4 rows failed")
+    assert found["auroc[peer=dead]"].note == "it failed on every row"
+    assert run.timing["rows"]["dead"] == {}  # how soon it gives up is no latency
+
+
+def test_samples_of_another_commit_are_not_gone_on_from(
+    plan: PeerPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers_run(plan, tmp_path, peers=PEERS)
+    monkeypatch.setattr("guardrail.bench.run.environment.commit", lambda: "another")
+    with pytest.raises(DataError, match="--fresh"):
+        peers_run(plan, tmp_path, peers=PEERS)
 
 
 def test_prompts_are_kept_only_where_that_is_asked_for(plan: PeerPlan, tmp_path: Path) -> None:

@@ -88,6 +88,17 @@ def test_pictures_are_known_by_their_content_and_not_by_their_name(folder: Path,
     assert not [f for f in run.figures if f.name == "peers-roc"]
 
 
+def test_a_folder_that_nobody_spoke_of_is_numbered(tmp_path: Path) -> None:
+    for name in ("lewd", "jane-doe"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture(0.5 if name == "lewd" else 0.0)).save(tmp_path / name / "0.png")
+    plan = PeerPlan("image", [tmp_path], labels=Labels(block=("lewd",), benign=("*",)))
+    parts = {dict(m.of).get("source", "") for m in peers_run(plan, None, peers=peers()).measures}
+    assert parts == {"", "lewd", "folder 1"}
+    with pytest.raises(DataError, match="what the label 'jane-doe' means"):  # which folder it is has to be said
+        peers_run(PeerPlan("image", [tmp_path], labels=Labels(block=("lewd",))), None, peers=peers())
+
+
 def test_a_picture_nobody_explained_is_refused(folder: Path) -> None:
     with pytest.raises(DataError, match=r"what the label 'pictures' means.*--benign '\*'"):
         peers_run(PeerPlan("image", [folder]), None, peers=peers())

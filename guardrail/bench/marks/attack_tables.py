@@ -42,7 +42,7 @@ def _copied(report: Mapping[str, Any]) -> Sheet:
                 cells.append(share(rate.to_json()))
             made.append((name, str(read), *cells))
     note = (
-        "All ways together, of the marks that were read. Asked for: of copies 90 % copied, of genuine ones at most 1 %. "
+        "All ways together, of marks that were read. Asked for: of copies 90 % copied, of genuine ones at most 1 %. "
         "Several ways of one picture are not independent: the intervals are too narrow by as much."
     )
     return Sheet(

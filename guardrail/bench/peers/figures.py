@@ -1,7 +1,11 @@
-"""What the answers of all peers come to: rates, areas, and each peer against guardrail on the same rows."""
+"""What the answers of all peers come to: rates, areas, and each peer against guardrail on the same rows.
+
+A row at which a peer failed is in no figure of it but ``not_checked_rate``: nobody knows what it would have decided.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +29,7 @@ from guardrail.bench.statistics import (
     paired,
 )
 
-__all__ = ["TARGETS", "Answers", "agreements", "latency", "rates", "roc"]
+__all__ = ["TARGETS", "Answers", "agreements", "latency", "rates", "roc", "silent"]
 
 TARGETS = (0.01, 0.005, 0.001)
 """False-positive rates that a true-positive rate is told at."""
@@ -36,6 +40,8 @@ _DECISIONS: tuple[tuple[str, str, Better], ...] = (
 )
 _BETTER: tuple[Better, Better] = ("higher", "lower")
 _POINTS = 100
+_MANY = 0.05
+"""A figure that more than this share of its rows is missing from carries no claim."""
 _Words = NDArray[np.object_]
 
 
@@ -52,12 +58,14 @@ class Answers:
         self.actions: dict[str, _Words] = {}
         self.scores: dict[str, Floats] = {}
         self.failed: dict[str, Bools] = {}
+        self.causes: dict[str, Counter[str]] = {}
         self.ms: dict[str, dict[str, Floats]] = {}
         for name in names:
             said = [s["peers"][name] for s in kept]
             self.actions[name] = np.array([a["action"] for a in said], dtype=object)
             self.scores[name] = np.array([np.nan if a["score"] is None else a["score"] for a in said], np.float64)
             self.failed[name] = np.array([bool(a.get("cause")) for a in said], bool)
+            self.causes[name] = Counter(a["cause"] for a in said if a.get("cause"))
             self.ms[name] = {key: np.array([a[key] for a in said], np.float64) for key in ("ms", "cpu_ms")}
 
     def __len__(self) -> int:
@@ -69,6 +77,13 @@ class Answers:
     def did(self, name: str, *actions: str) -> Bools:
         """Rows at which the peer's own decision is one of these."""
         return np.isin(self.actions[name].astype(str), actions)
+
+    def answered(self, *names: str) -> Bools:
+        """Rows at which each of the peers decided something, be it on a missing answer of its own."""
+        keep = np.ones(len(self), bool)
+        for name in names:
+            keep &= ~self.did(name, FAILED)
+        return keep
 
     def scored(self, *names: str) -> Bools:
         """Rows of either kind with a score of each of the peers."""
@@ -87,14 +102,23 @@ def rates(answers: Answers, reference: str) -> Iterator[Measure]:
             yield from _against(answers, name, reference)
 
 
+def silent(answers: Answers) -> dict[str, str]:
+    """Peers that failed on every row, with their most frequent cause."""
+    return {
+        name: f"failed on every row: {min(causes, key=lambda cause: (-causes[cause], cause))}"
+        for name, causes in answers.causes.items()
+        if causes and not answers.answered(name).any()
+    }
+
+
 def _of_peer(answers: Answers, name: str) -> Iterator[Measure]:
     blocked, stopped = answers.did(name, "block"), answers.did(name, "block", "alter")
     bad, good = answers.role(BLOCK), answers.role(BENIGN)
     for measure, role, better in _DECISIONS:
-        yield of_rate(measure, _rate(blocked, answers.role(role)), better, peer=name)
+        yield _decided(answers, measure, blocked, answers.role(role), better, peer=name)
     if (stopped & ~blocked).any():
-        yield of_rate("stop_rate", _rate(stopped, bad), "higher", peer=name)
-        yield of_rate("over_stop_rate", _rate(stopped, good), "lower", peer=name)
+        yield _decided(answers, "stop_rate", stopped, bad, "higher", peer=name)
+        yield _decided(answers, "over_stop_rate", stopped, good, "lower", peer=name)
     yield of_rate("not_checked_rate", _rate(answers.failed[name], np.ones(len(answers), bool)), "lower", peer=name)
     yield from _of_score(answers, name)
     for dimension in _DIMENSIONS:
@@ -104,18 +128,39 @@ def _of_peer(answers: Answers, name: str) -> Iterator[Measure]:
             for measure, role, better in _DECISIONS:
                 where = np.equal(words, value).astype(bool) & answers.role(role)
                 if where.any():
-                    yield of_rate(measure, _rate(blocked, where), better, **{dimension: str(value), "peer": name})
+                    yield _decided(answers, measure, blocked, where, better, **{dimension: str(value), "peer": name})
+
+
+def _decided(answers: Answers, measure: str, hits: Bools, of: Bools, better: Better, **where: str) -> Measure:
+    """A share of those of the rows `of` that the peer answered."""
+    kept = of & answers.answered(where["peer"])
+    note, caveat = _without(int(of.sum()), int(kept.sum()), "failed")
+    return replace(of_rate(measure, _rate(hits, kept), better, note, **where), caveat=caveat)
+
+
+def _without(rows: int, kept: int, why: str) -> tuple[str, str]:
+    """(note, caveat) of a figure that rows are missing from."""
+    note = f"{rows - kept:,} of {rows:,} rows {why}, and are not in it" if kept < rows else ""
+    return note, note if rows - kept > _MANY * rows else ""
 
 
 def _of_score(answers: Answers, name: str) -> Iterator[Measure]:
     keep = answers.scored(name)
     scores, truth = answers.scores[name][keep], answers.role(BLOCK)[keep]
     if not len(scores):
-        yield Measure("auroc", (("peer", name),), better="higher", unit="area", note="it gives no score")
+        note = "it gives no score" if answers.answered(name).any() or not len(answers) else "it failed on every row"
+        yield Measure("auroc", (("peer", name),), better="higher", unit="area", note=note)
         return
-    yield of_area("auroc", area_under(scores, truth), len(scores), peer=name)
+    asked = int((answers.role(BLOCK) | answers.role(BENIGN)).sum())
+    note, caveat = _without(asked, len(scores), "have no score of it")
+    yield replace(of_area("auroc", area_under(scores, truth), len(scores), note=note, peer=name), caveat=caveat)
     for target in TARGETS:
-        yield _true_positives(scores, truth, target, name)
+        found = _true_positives(scores, truth, target, name)
+        yield replace(
+            found,
+            note="; ".join(filter(None, (found.note, note))),
+            caveat="; ".join(filter(None, (found.caveat, caveat))),
+        )
 
 
 def _true_positives(scores: Floats, truth: Bools, target: float, name: str) -> Measure:
@@ -131,17 +176,27 @@ def _true_positives(scores: Floats, truth: Bools, target: float, name: str) -> M
 
 def _against(answers: Answers, name: str, reference: str) -> Iterator[Measure]:
     for measure, role, _ in _DECISIONS:
-        where = answers.role(role)
+        rows = answers.role(role)
+        where = rows & answers.answered(name, reference)
         n = int(where.sum())
+        note, caveat = _without(int(rows.sum()), n, f"failed with it or with {reference}")
         if n:
             theirs, ours = answers.did(name, "block")[where], answers.did(reference, "block")[where]
             counts = f"{int((theirs & ~ours).sum()):,} only by it, {int((ours & ~theirs).sum()):,} only by {reference}"
-            yield _difference(f"{measure}_difference", paired(ours, theirs), n, name, counts)
+            counts = "; ".join(filter(None, (counts, note)))
+            found = _difference(f"{measure}_difference", paired(ours, theirs), n, name, counts)
+            yield replace(found, caveat=caveat)
+        elif note:
+            yield Measure(f"{measure}_difference", (("peer", name),), unit="difference of shares", note=note)
     keep = answers.scored(name, reference)
     truth = answers.role(BLOCK)[keep]
-    found = area_difference(answers.scores[reference][keep], answers.scores[name][keep], truth) if len(truth) else None
-    if found is not None:
-        yield _difference("auroc_difference", found, len(truth), name, "", unit="difference of areas")
+    area = area_difference(answers.scores[reference][keep], answers.scores[name][keep], truth) if len(truth) else None
+    if area is not None:
+        asked = int((answers.role(BLOCK) | answers.role(BENIGN)).sum())
+        note, caveat = _without(asked, len(truth), f"have no score of it or of {reference}")
+        yield replace(
+            _difference("auroc_difference", area, len(truth), name, note, unit="difference of areas"), caveat=caveat
+        )
 
 
 def _difference(
@@ -159,7 +214,7 @@ def agreements(answers: Answers, reference: str, own: Sequence[str]) -> Iterator
     Args:
         own: engines of guardrail, which have to agree; of the others it is told only.
     """
-    ours, blocked = answers.actions[reference], answers.did(reference, "block")
+    ours, blocked, mute = answers.actions[reference], answers.did(reference, "block"), silent(answers)
     for name in answers.names:
         more, less = _BETTER if name in own else ("", "")
         same = np.equal(answers.actions[name], ours).astype(bool)
@@ -170,8 +225,10 @@ def agreements(answers: Answers, reference: str, own: Sequence[str]) -> Iterator
                 continue
             of = {"case": case, "peer": name}
             if name != reference:
-                yield of_rate("agreement_rate", _rate(same, here), more, **of)
-                yield of_rate("allowed_instead_of_blocked_rate", _rate(allowed, here & blocked), less, **of)
+                # A missing signal is what an engine may fail at, and that is a finding; to fail at everything is none.
+                asked, note = (here, "") if name not in mute else (here & ~here, "it failed on every row")
+                yield of_rate("agreement_rate", _rate(same, asked), more, note, **of)
+                yield of_rate("allowed_instead_of_blocked_rate", _rate(allowed, asked & blocked), less, note, **of)
             yield of_rate("not_checked_rate", _rate(failed, here), less, **of)
 
 
@@ -188,14 +245,15 @@ def roc(answers: Answers) -> dict[str, list[list[float]]]:
 
 
 def latency(answers: Answers) -> dict[str, dict[str, dict[str, float]]]:
-    """ms of a row by peer, wall and processor time: p50, p95, p99."""
+    """ms of a row that was answered by peer, wall and processor time: p50, p95, p99."""
     return {
         name: {
-            key: {f"p{p}": float(np.percentile(values, p)) for p in (50, 95, 99)}
+            key: {f"p{p}": float(np.percentile(values[kept], p)) for p in (50, 95, 99)}
             for key, values in answers.ms[name].items()
-            if len(values)
+            if kept.any()
         }
         for name in answers.names
+        for kept in (answers.answered(name),)
     }
 
 

@@ -14,7 +14,7 @@ from guardrail.bench.peers.cases import CASES, CONDITIONS, Case, cases
 from guardrail.bench.peers.judging import Item
 from guardrail.bench.peers.learned import fold
 from guardrail.bench.peers.plan import PeerPlan
-from guardrail.bench.pictures import Picture, picture_folders, pictures
+from guardrail.bench.pictures import Picture, numbered, picture_folders, pictures
 
 __all__ = ["EVERYTHING", "Rows", "rows_of"]
 
@@ -91,15 +91,20 @@ def _told(name: str, role: str, label: str) -> dict[str, Any]:
 
 def _pictures(plan: PeerPlan) -> Rows:
     found = pictures(plan.data)
-    chosen = found if plan.limit is None or len(found) <= plan.limit else _spread(found, plan.limit)
-    labelled = [(p, p.category or p.group) for p in chosen]
-    roles = [_role(plan.labels, label) for _, label in labelled]
+    total = len(found)
+    # A folder that the labels speak of was named by the user; another may have the name of a person.
+    said = {p.group for p in found if plan.labels.role(p.group) is not None}
+    shown = numbered(found, plan.data, said)
+    if plan.limit is not None and len(found) > plan.limit:
+        found, shown = _spread(found, plan.limit), _spread(shown, plan.limit)
+    labelled = [(p, p.category or p.group) for p in shown]
+    roles = [_role(plan.labels, p.category or p.group) for p in found]
     digests = [sha256(p.path) for p, _ in labelled]
     return Rows(
         _picture_items(labelled, roles, digests),
         len(labelled),
         picture_facts(picture_folders(plan.data)) | {"sha256": _together(digests), "limit": plan.limit},
-        [("data", f"{len(labelled):,} of {len(found):,} pictures in {', '.join(map(str, plan.data))}")],
+        [("data", f"{len(labelled):,} of {total:,} pictures in {', '.join(map(str, plan.data))}")],
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from guardrail.bench.peers import engines, tables
 from guardrail.bench.peers.base import Opened, Peer
-from guardrail.bench.peers.figures import Answers, agreements, latency, rates, roc
+from guardrail.bench.peers.figures import Answers, agreements, latency, rates, roc, silent
 from guardrail.bench.peers.judging import ask_all
 from guardrail.bench.peers.learned import Training, read_training
 from guardrail.bench.peers.plan import PeerPlan
@@ -68,11 +68,12 @@ def peers_run(
         opened, opening = _open(running, not_run, REFERENCES[plan.kind], stack, tell)
         running = [peer for peer in running if peer.name in opened]
         judges = {name: one.judge for name, one in opened.items()}
-        identity = _identity(plan, rows, running, opened)
+        identity = _identity(plan, facts, rows, running, opened)
         with Samples(out / FILE if out is not None else None, identity, fresh=plan.fresh) as samples:
             asked = ask_all(rows.items, judges, samples, rows.total, tell)
         loops = {n: engines.loops(judge, LOOP_CALLS) for n, judge in judges.items()} if plan.kind == "engine" else {}
     answers = Answers(asked, [peer.name for peer in running])
+    not_run |= silent(answers)
     measures = tuple(_measures(plan, answers))
     curves = {} if plan.kind == "engine" else roc(answers)
     timing: dict[str, Any] = {"one_core": pinned, "rows": latency(answers), "opening_s": opening}
@@ -145,9 +146,13 @@ def _open(
     return opened, seconds
 
 
-def _identity(plan: PeerPlan, rows: Rows, peers: Sequence[Peer], opened: Mapping[str, Opened]) -> dict[str, Any]:
+def _identity(
+    plan: PeerPlan, facts: Mapping[str, Any], rows: Rows, peers: Sequence[Peer], opened: Mapping[str, Opened]
+) -> dict[str, Any]:
     return {
         "suite": "peers",
+        "guardrail": facts["guardrail"],
+        "commit": facts["commit"],
         "kind": plan.kind,
         "data": rows.data,
         "labels": plan.labels.to_json(),

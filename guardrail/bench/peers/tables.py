@@ -54,8 +54,9 @@ def _decisions(measures: Measures, names: Sequence[str]) -> Sheet:
         cells = [cell for m in found[:2] for cell in (_n(m), share(m))]
         rows.append((name, *cells, *map(share, altered), share(found[2])))
     note = (
-        "Each at its own decision. Wilson intervals; they take rows for independent. A peer that failed on a row "
-        "did not block it; guardrail blocks what it could not check, and it counts as blocked. Only guardrail alters."
+        "Each at its own decision. Wilson intervals; they take rows for independent. A row at "
+        "which a peer failed is in its last column only; guardrail blocks a prompt that it could not check, and that "
+        "counts as blocked. Only guardrail alters."
     )
     head = (
         "peer", "to be blocked", "blocked, % (95 %)", "harmless", "over-blocked, % (95 %)",

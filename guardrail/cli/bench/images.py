@@ -29,7 +29,7 @@ def images(
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on from the folder.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, evenly spread.")] = None,
     show_files: Annotated[int, typer.Option("--show", min=0, help="Name so many files of each kind of mistake.")] = 0,
-    keep_names: Annotated[bool, typer.Option("--keep-names", help="File names go into results.jsonl.")] = False,
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="Names of files and folders are written.")] = False,
     json: JSON = False,
 ) -> None:
     """Measure faces, nudity and known images on folders of pictures, with rates and processor time.
