@@ -33,21 +33,21 @@ def _curves(measures: Mapping[str, Measure], curves: Mapping[str, Any]) -> Itera
     n = "" if area is None or area.value is None else area.note
     stands = _thresholds(measures)
     alarms, found = "false alarms (%)", "found (%)"
-    roc = {name: _percent(points) for name, points in _most(curves.get("roc", {}), measures)}
+    roc, left = _most(curves.get("roc", {}), measures)
     if roc:
         areas = _said(measures, "auroc", "AUROC", roc)
         lines = tuple(Line(name, *_axes(points)) for name, points in roc.items())
         yield Figure(
             "roc", "ROC: found against false alarms", alarms, found, lines,
-            x_limits=_PERCENT, y_limits=_PERCENT, caption=_sentences(n, areas, stands),
+            x_limits=_PERCENT, y_limits=_PERCENT, caption=_sentences(n, areas, stands, left),
         )  # fmt: skip
         low = tuple(Line(name, *_axes(_up_to(points, _LOW))) for name, points in roc.items())
         yield Figure(
             "roc-low", f"ROC up to {_LOW:g} % false alarms", alarms, found, low,
             x_limits=(0.0, _LOW), y_limits=_PERCENT,
-            caption=_sentences(n, "The part of the curve with few false alarms, enlarged", stands),
+            caption=_sentences(n, "The part of the curve with few false alarms, enlarged", stands, left),
         )  # fmt: skip
-    pr = {name: _percent(points) for name, points in _most(curves.get("pr", {}), measures)}
+    pr, left = _most(curves.get("pr", {}), measures)
     if pr:
         areas = _said(measures, "average_precision", "Average precision", pr)
         average = measures.get("average_precision")
@@ -55,25 +55,42 @@ def _curves(measures: Mapping[str, Measure], curves: Mapping[str, Any]) -> Itera
             "precision-recall", "Precision against recall", "found, of what is to be blocked (%)",
             "to be blocked, of what is found (%)", tuple(Line(name, *_axes(points)) for name, points in pr.items()),
             x_limits=_PERCENT, y_limits=_PERCENT,
-            caption=_sentences(n, areas, average.note if average else "", "With fewer harmful prompts it lies lower"),
+            caption=_sentences(
+                n, areas, average.note if average else "", "With fewer harmful prompts it lies lower", left
+            ),
         )  # fmt: skip
-    det = {name: _percent(points) for name, points in _most(curves.get("det", {}), measures)}
-    lines = tuple(Line(name, *_axes(points)) for name, points in det.items() if len(points) > 1)
+    det, left = _most(curves.get("det", {}), measures, least=2)
+    lines = tuple(Line(name, *_axes(points)) for name, points in det.items())
     if lines:
         yield Figure(
             "det", "DET: missed against false alarms", alarms, "missed (%)", lines, scale="probit",
-            caption=_sentences(n, _said(measures, "eer", "Equal error rate", det), "Both axes are normal deviates"),
+            caption=_sentences(
+                n, _said(measures, "eer", "Equal error rate", det), "Both axes are normal deviates", left
+            ),
         )  # fmt: skip
 
 
-def _most(of: Mapping[str, Any], measures: Mapping[str, Measure]) -> list[tuple[str, Any]]:
-    """All rows, and as many languages as can be told apart, of those that have enough of either kind."""
+def _most(
+    of: Mapping[str, Any], measures: Mapping[str, Measure], least: int = 1
+) -> tuple[dict[str, list[tuple[float, float]]], str]:
+    """(curves in percent, how many languages are left out in words).
+
+    Of all rows, and of as many languages as can be told apart, of those that have enough of either kind.
+    """
 
     def few(name: str) -> bool:
-        area = measures.get(f"auroc[lang={name}]")
-        return name != ALL and (area is None or bool(area.caveat))
+        area = measures.get(_key("auroc", name))
+        return name != ALL and (area is None or "too few" in area.caveat)
 
-    return [(name, points) for name, points in of.items() if points and not few(name)][: 1 + _MOST_LINES]
+    enough = [name for name, points in of.items() if len(points) >= least and not few(name)]
+    shown = {name: _percent(of[name]) for name in enough[: 1 + _MOST_LINES]}
+    n = sum(name != ALL for name in of) - sum(name != ALL for name in shown)
+    return shown, f"{n:,} {'language is' if n == 1 else 'languages are'} left out; the tables have all" if n else ""
+
+
+def _key(name: str, part: str) -> str:
+    """Of a figure of all rows or of one language."""
+    return Measure(name, () if part == ALL else (("lang", part),)).key
 
 
 def _percent(points: Sequence[Sequence[Any]]) -> list[tuple[float, float]]:
@@ -98,7 +115,7 @@ def _said(measures: Mapping[str, Measure], name: str, called: str, parts: Mappin
     """``AUROC: all 0.9581 (0.9493–0.9668), ko 0.95…``."""
     said = []
     for part in parts:
-        measure = measures.get(name if part == ALL else f"{name}[lang={part}]")
+        measure = measures.get(_key(name, part))
         if measure is not None and measure.value is not None and measure.interval is not None:
             said.append(f"{part} {measure.value:.4f} ({measure.interval[0]:.4f}–{measure.interval[1]:.4f})")
     return f"{called}: {', '.join(said)}" if said else ""

@@ -161,7 +161,7 @@ def _lines(of: Measures, name: str, which: Callable[[Measure], bool] = lambda _:
 def _disguises(of: Measures) -> Iterator[Sheet]:
     names = ("attack_lost_rate", "attack_block_lost_rate", "attack_alarm_rate")
     columns = ("n", "caught, now allowed, % (95 %)", "n", "blocked, now not, % (95 %)", "n",
-               "harmless allowed, now stopped, % (95 %)")  # fmt: skip
+               "harmless allowed, now stopped, % (95 %)", "remark")  # fmt: skip
     note = (
         "The same prompt as it came and in disguise. Caught: blocked or altered as it came; stopped: blocked or "
         "altered in disguise. n are prompts that the disguise changed."
@@ -173,7 +173,8 @@ def _disguises(of: Measures) -> Iterator[Sheet]:
         for part in (over_all if dimensions == ("attack",) else []) + group:
             found = [of.get(name, part) for name in names]
             cells = [cell for m in found for cell in (f"{m.n:,}" if m else "0", told(m))]
-            rows.append((*(_values(part) or ("all",)), *cells))
+            remarks = dict.fromkeys(m.remark for m in found if m is not None and m.remark)
+            rows.append((*(_values(part) or ("all",)), *cells, "; ".join(remarks)))
         words = tuple(_BY.get(d, _WITH) for d in dimensions)
         shown, short = _shortened(rows)
         if len(dimensions) > 1:

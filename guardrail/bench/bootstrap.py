@@ -23,6 +23,7 @@ __all__ = ["REPLICATES", "Interval", "by_groups", "by_rows", "rate_intervals"]
 REPLICATES = 1_000
 """Resamples. The ends of an interval vary by some 3 % of its width from seed to seed with so many."""
 _SEED = 20_000_101
+_FEW = 10  # groups with the rarer answer
 _AT_ONCE = 500_000  # entries of a block of resamples: 4 MB
 
 Interval = tuple[float, float] | None
@@ -50,8 +51,11 @@ def rate_intervals(hits: Sequence[Bools], group: Ints) -> tuple[int, list[Interv
         group: of shape (n,), any numbers.
 
     Returns:
-        (groups, an interval for each of `hits`): none where every row is a group of its own. A share that is the same
-        in every resample, as one of none or of all is, has Wilson's interval of so many rows as there are groups.
+        (groups, an interval for each of `hits`): none where every row is a group of its own. No interval is narrower
+        than Wilson's of the rows: groups do not add knowledge. Where fewer than `_FEW` groups hold a row that counts,
+        or one that does not, resamples know too few of the other answer: then it is at least Wilson's of the same
+        share and so many rows as there are groups. So it is for a share that is the same in every resample, as one of
+        none or of all is.
     """
     numbers = np.unique(group, return_inverse=True)[1]
     groups = int(numbers.max()) + 1 if len(numbers) else 0
@@ -62,9 +66,20 @@ def rate_intervals(hits: Sequence[Bools], group: Ints) -> tuple[int, list[Interv
     counts = np.stack([np.bincount(numbers[hit], minlength=groups) for hit in hits], axis=1).astype(np.float64)
     shares = np.concatenate([(drawn @ counts) / (drawn @ of)[:, None] for drawn in _draws(groups)])
     return groups, [
-        _percentile(column) or wilson(float(hit.mean()) * groups, groups)
-        for column, hit in zip(shares.T, hits, strict=True)
+        _no_narrower(_percentile(column), float(hit.mean()), len(group), groups, _few(count, of))
+        for column, count, hit in zip(shares.T, counts.T, hits, strict=True)
     ]
+
+
+def _few(count: Floats, of: Floats) -> bool:
+    """Whether one of the two answers is in few groups only."""
+    return bool(min(np.count_nonzero(count), np.count_nonzero(of - count)) < _FEW)
+
+
+def _no_narrower(interval: Interval, share: float, rows: int, groups: int, few: bool) -> Interval:
+    n = groups if few or interval is None else rows
+    low, high = wilson(share * n, n)
+    return (low, high) if interval is None else (min(interval[0], low), max(interval[1], high))
 
 
 def by_rows(ranking: Ranking, rates: Sequence[float], most_steps: int) -> list[Interval]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
@@ -79,24 +79,23 @@ def _told(columns: Columns, margin: Margin) -> Bools:
 
 def decisions(columns: Columns, of: Margins) -> Iterator[Measure]:
     """Of every role, overall with an interval by groups, then by margin. A copy in disguise is of its attack only."""
+    hits = (columns.blocked, columns.stopped)
     for role, *names, better in _RATES:
         mine = columns.role == role
-        hits = (columns.blocked, columns.stopped)
         for_all = columns.clean & mine
         groups, intervals = rate_intervals([h[for_all] for h in hits], columns.group[for_all])
         for name, hit, interval in zip(names, hits, intervals, strict=True):
             if for_all.any():
-                measure = of_rate(name, _rate(hit[for_all]), better, _unread(columns, for_all))
+                measure = replace(of_rate(name, _rate(hit[for_all]), better), caveat=_unread(columns, for_all))
                 yield measure if interval is None else replace(measure, groups=groups, group_interval=interval)
-    only = caught_only(columns)
+    only, origins = caught_only(columns), _Origins(columns)
     for margin in of.told:
         for role, *names, better in _RATES:
             for cell, where in cells(columns, margin, _told(columns, margin) & (columns.role == role)):
-                notes = [_unread(columns, where)]
-                if only and role == BLOCK and not columns.clean[where].any():
-                    notes.append("of prompts that were caught as they came")
-                for name, hit in zip(names, (columns.blocked, columns.stopped), strict=True):
-                    yield of_rate(name, _rate(hit[where]), better, "; ".join(filter(None, notes)), **cell)
+                caught = only and role == BLOCK and not columns.clean[where].any()
+                note = "of prompts that were caught as they came" if caught else ""
+                for name, measure in zip(names, origins.rates(hits, where), strict=True):
+                    yield replace(measure, name=name, better=better, note=note, of=tuple(cell.items()))
 
 
 def cells(columns: Columns, margin: Margin, rows: Bools) -> Iterator[tuple[dict[str, str], Positions]]:
@@ -120,7 +119,31 @@ def _rate(hit: Bools) -> Rate:
     return Rate(int(hit.sum()), len(hit))
 
 
-def _unread(columns: Columns, where: Positions) -> str:
+class _Origins:
+    """What rows in disguise were made from: copies of one row depend on each other, and so do rows of one group."""
+
+    def __init__(self, columns: Columns) -> None:
+        at, clean = _joined(columns)
+        self._columns = columns
+        self._row, self._group = np.arange(len(columns)), columns.group.copy()
+        self._row[at], self._group[at] = clean, columns.group[clean]
+        # Copies of one row that is not here belong together all the same.
+        lost = ~columns.clean
+        lost[at] = False
+        absent = len(columns) + np.unique(columns.of[lost], return_inverse=True)[1]
+        self._row[lost] = self._group[lost] = absent
+
+    def rates(self, hits: Sequence[Bools], where: Positions) -> list[Measure]:
+        """Of a cell, without name or part; with intervals by groups where it holds several copies of one row."""
+        caveat = _unread(self._columns, where)
+        made = [replace(of_rate("", _rate(hit[where])), caveat=caveat) for hit in hits]
+        if len(np.unique(self._row[where])) == len(where):
+            return made
+        groups, intervals = rate_intervals([hit[where] for hit in hits], self._group[where])
+        return [replace(m, groups=groups, group_interval=i) for m, i in zip(made, intervals, strict=True)]
+
+
+def _unread(columns: Columns, where: Positions | Bools) -> str:
     n = int(columns.unread[where].sum())
     return f"{n:,} of them blocked unread: they could not be checked" if n else ""
 
@@ -167,7 +190,8 @@ def twins(columns: Columns) -> Iterator[Measure]:
         mine = rows & (columns.role == role)
         for called, hit in ((name, columns.blocked), (stop, columns.stopped)):
             if mine.any():
-                yield of_rate(called, _rate(hit[mine]), better, pairs="harmful" if role == BLOCK else "benign twin")
+                measure = of_rate(called, _rate(hit[mine]), better, pairs="harmful" if role == BLOCK else "benign twin")
+                yield replace(measure, caveat=_unread(columns, mine))
 
 
 def disguises(columns: Columns, of: Margins) -> Iterator[Measure]:
@@ -179,6 +203,7 @@ def disguises(columns: Columns, of: Margins) -> Iterator[Measure]:
     this one among them.
     """
     at, clean = _joined(columns)
+    origins = _Origins(columns)
     role, blocked, stopped = columns.role[at], columns.blocked, columns.stopped
     read = ~columns.unread[clean]
     kinds: tuple[tuple[str, Bools, Bools], ...] = (
@@ -191,18 +216,20 @@ def disguises(columns: Columns, of: Margins) -> Iterator[Measure]:
             continue
         # Copies of one prompt depend on each other, and so do prompts of one group.
         groups, (interval,) = rate_intervals([hit[of_these]], columns.group[clean[of_these]])
-        measure = of_rate(name, _rate(hit[of_these]), "lower", _unread(columns, at[of_these]))
+        measure = replace(of_rate(name, _rate(hit[of_these]), "lower"), caveat=_unread(columns, at[of_these]))
         yield measure if interval is None else replace(measure, groups=groups, group_interval=interval)
         hits, rows = np.zeros(len(columns), bool), np.zeros(len(columns), bool)
         hits[at], rows[at[of_these]] = hit, True
         for margin in of.told:
             if "attack" in margin:
                 for cell, where in cells(columns, margin, rows):
-                    yield of_rate(name, _rate(hits[where]), "lower", _unread(columns, where), **cell)
+                    (measure,) = origins.rates([hits], where)
+                    yield replace(measure, name=name, better="lower", of=tuple(cell.items()))
         for family, positions in columns.families.items():
             where = positions[rows[positions]]
             if len(where):
-                yield of_rate(name, _rate(hits[where]), "lower", _unread(columns, where), **{"with": family})
+                (measure,) = origins.rates([hits], where)
+                yield replace(measure, name=name, better="lower", of=(("with", family),))
 
 
 def caught_only(columns: Columns) -> bool:

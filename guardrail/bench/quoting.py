@@ -15,6 +15,7 @@ from guardrail.bench.run.record import Run
 __all__ = ["Figures", "rows", "told"]
 
 _DATA = {"label", "lang", "source"}
+_SUBJECTS = {"label", "risk"}  # what a request is about; a source, a folder or a language only holds requests
 _WHOSE = {"peer", "policy", "risk"}
 _NOT_OF_PEOPLE = {*_WHOSE, "threshold", "cause", "pairs", "fpr", "attack"}
 """Dimensions that are no part of the data, or have a place of their own."""
@@ -74,8 +75,8 @@ class Figures:
         return {name: sorted(of, key=lambda m: order[m.name]) for name, of in found.items()}
 
     def about_minors(self) -> list[Measure]:
-        """Of parts whose name speaks of minors."""
-        return [m for m in self.all if m.better and any(_MINORS.search(of) for _, of in m.of)]
+        """Of labels and risks that speak of minors."""
+        return [m for m in self.all if m.better and any(d in _SUBJECTS and _MINORS.search(of) for d, of in m.of)]
 
     def named(self, about: Callable[[str], bool]) -> tuple[list[Measure], dict[str, int]]:
         """Figures with a better direction whose name is about something: those of everything; and of names that were

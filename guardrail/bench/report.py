@@ -67,7 +67,7 @@ def markdown(run: Run, drawn: Drawn) -> str:
         head += [f"**{HOLDS_PROMPTS}**", ""]
     lines = head + [f"- {plain(name)}: {plain(value)}" for name, value in run.told]
     if run.not_run:
-        lines += ["", "## Not run", "", "Asked for, and not part of any figure below.", ""]
+        lines += ["", "## Known, and did not run", "", "Not part of any figure below.", ""]
         lines += [f"- {plain(name)}: {plain(why)}" for name, why in run.not_run.items()]
     if said := limits(run):
         lines += ["", "## Limits of these figures", "", *(f"- {plain(line)}" for line in said)]

@@ -35,7 +35,8 @@ class _Quote(NamedTuple):
     def short(self) -> str:
         if self.measure is None or self.measure.value is None:
             return self.elsewhere or "not measured"
-        return f"{value(self.measure)}, n = {self.measure.n:,}"
+        remark = f" ({self.measure.remark})" if self.measure.remark else ""
+        return f"{value(self.measure)}, n = {self.measure.n:,}{remark}"
 
 
 Quotes = Callable[[Figures], list[_Quote]]

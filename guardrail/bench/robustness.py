@@ -7,6 +7,8 @@ caught as they came and over harmless ones. A copy is a sample like any other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from heapq import heappush, heappushpop
 from itertools import permutations
 from random import Random
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ _TWOS = tuple(permutations((name for name, family in FAMILIES.items() if family.
 
 
 class Chosen(NamedTuple):
-    """A row to disguise; `order` is its place among those of its kind, which its letters follow from."""
+    """A row to disguise; `order` is its place in the data, which decides the disguises in twos that it takes."""
 
     order: int
     row: Row
@@ -45,40 +47,39 @@ class Copy(NamedTuple):
 def chosen(answered: Iterable[tuple[Row, Mapping[str, Any]]], most: int, seed: int) -> tuple[list[Chosen], ...]:
     """(harmful prompts that were caught as they came, harmless ones), at most `most` of each.
 
-    Caught is blocked or altered by a rule; what could not be checked is not. Each is as likely as any other (Vitter
-    1985, algorithm R).
+    Caught is blocked or altered by a rule; what could not be checked is not. Those with the lowest hashes of seed and
+    name are taken (bottom-k sampling, Cohen and Kaplan 2007): each is as likely as any other, and runs that caught
+    almost the same prompts disguise almost the same ones.
 
     Args:
         answered: rows in their order, each with its sample.
     """
-    caught, harmless = _Reservoir(most, seed), _Reservoir(most, seed + 1)
-    for row, sample in answered:
+    caught, harmless = _Lowest(most, seed), _Lowest(most, seed)
+    for order, (row, sample) in enumerate(answered):
         if row.role == BENIGN:
-            harmless.offer(row)
+            harmless.offer(Chosen(order, row))
         elif row.role == BLOCK and sample["action"] != "allow" and not sample["cause"]:
-            caught.offer(row)
+            caught.offer(Chosen(order, row))
     return caught.rows, harmless.rows
 
 
-class _Reservoir:
+class _Lowest:
     def __init__(self, most: int, seed: int) -> None:
-        self._most = most
-        self._rng = Random(seed)  # noqa: S311 - a sample, no secret
-        self._kept: list[Chosen] = []
-        self._offered = 0
+        self._most, self._seed = most, seed
+        self._kept: list[tuple[int, int, Chosen]] = []  # a heap with the highest hash on top; orders are unique
 
-    def offer(self, row: Row) -> None:
+    def offer(self, one: Chosen) -> None:
         """Take the row in, perhaps, in the place of another."""
-        one = Chosen(self._offered, row)
-        self._offered += 1
+        told = f"{self._seed}:{one.row.name}".encode("utf-8", "surrogatepass")
+        place = -int.from_bytes(blake2b(told, digest_size=8).digest(), "big")
         if len(self._kept) < self._most:
-            self._kept.append(one)
-        elif (at := self._rng.randrange(self._offered)) < self._most:
-            self._kept[at] = one
+            heappush(self._kept, (place, -one.order, one))
+        elif self._most:
+            heappushpop(self._kept, (place, -one.order, one))
 
     @property
     def rows(self) -> list[Chosen]:
-        return sorted(self._kept, key=lambda one: one.order)
+        return sorted((one for *_, one in self._kept), key=lambda one: one.order)
 
 
 def cases_of_a_row(pairs: int) -> int:
@@ -87,17 +88,17 @@ def cases_of_a_row(pairs: int) -> int:
 
 
 def copies(rows: Sequence[Chosen], pairs: int, seed: int) -> Iterator[Copy | None]:
-    """Each row in every disguise and in `pairs` of two, which take turns over the rows.
+    """Each row in every disguise and in `pairs` of two, which take turns over the rows of the data.
 
     None where a disguise has nothing to change in the row.
     """
     twos = list(_TWOS)
     Random(seed).shuffle(twos)  # noqa: S311 - an order, no secret
-    for i, one in enumerate(rows):
+    for one in rows:
         for name in FAMILIES:
             yield _copy(one, (name,), seed)
         for k in range(min(pairs, len(twos))):
-            yield _copy(one, twos[(i * pairs + k) % len(twos)], seed)
+            yield _copy(one, twos[(one.order * pairs + k) % len(twos)], seed)
 
 
 def _copy(one: Chosen, families: tuple[str, ...], seed: int) -> Copy | None:
@@ -118,7 +119,7 @@ def _disguised(one: Chosen, families: Sequence[str], seed: int) -> str | None:
     text = one.row.text
     for family in families:
         before = text
-        text = FAMILIES[family](before, Random(f"{seed}:{one.order}:{family}"))  # noqa: S311 - a disguise, no secret
+        text = FAMILIES[family](before, Random(f"{seed}:{one.row.name}:{family}"))  # noqa: S311 - a disguise, no secret
         if text == before:
             return None
     return text if text != one.row.text else None

@@ -85,8 +85,8 @@ def _meaning(of: Measures, curves: Mapping[str, Any]) -> Iterator[Sheet]:
     for part in of.parts("ece"):
         error, squared = of.get("ece", part), of.get("brier", part)
         if error is not None:
-            rows.append((part_name(part), error.note, f"{error.n:,}", told(error), told(squared)))
-    head = ("language", "how", "n", "expected calibration error", "Brier score (95 %)")
+            rows.append((part_name(part), error.note, f"{error.n:,}", told(error), told(squared), error.remark))
+    head = ("language", "how", "n", "expected calibration error", "Brier score (95 %)", "remark")
     note = (
         "Whether a score of 0.8 means that 80 % of such prompts are harmful, in data with this share of harmful ones. "
         "0 is right."

@@ -40,6 +40,17 @@ def test_what_no_resample_varies_has_wilsons_interval_of_as_many_groups(hits: in
     assert interval == pytest.approx(wilson(hits / 2, 20))
 
 
+def test_few_hits_leave_no_narrower_an_interval_than_wilsons() -> None:
+    group = np.arange(300) // 2
+    _, (few, many) = rate_intervals([np.arange(300) < 1, np.arange(300) % 4 == 0], group)
+    assert few is not None
+    assert few == pytest.approx(wilson(150 / 300, 150), abs=0.001)
+    assert few[1] > wilson(1, 300)[1]
+    assert many is not None
+    low, high = wilson(75, 300)
+    assert many[0] <= low < high <= many[1]
+
+
 def scored(n: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(5)
     truth = rng.random(n) < 0.4

@@ -99,6 +99,7 @@ def test_risks_quote_the_worst_part_that_has_enough_samples() -> None:
     text = risk_assessment(replace(EMPTY, measures=measures))
     assert "- likelihood, blocked by language, worst of 2: ko: 60.00 % (50.20–69.06), n = 100" in text
     assert "worst of 2: tr" not in text
+    assert "worst of 2: ko: 60.00 % (50.20–69.06), n = 100 (known to ±9 points only)" in text
 
 
 def test_about_minors_is_about_minors_only() -> None:
@@ -107,6 +108,10 @@ def test_about_minors_is_about_minors_only() -> None:
         return Figures(run).about_minors()
 
     assert about("minority", "sexual", "childish") == []
+    books = tuple(
+        of_rate("over_block_rate", Rate(1, 9), "lower", **{d: "children"}) for d in ("source", "folder", "lang")
+    )
+    assert Figures(replace(EMPTY, measures=books)).about_minors() == []
     assert len(about("minor", "minor_sexual", "sexual/minors", "child")) == 4
 
 

@@ -57,3 +57,19 @@ def test_groups_and_caveats_are_read_back() -> None:
     assert Measure.from_json(json.loads(json.dumps(measure.to_json()))) == measure
     assert told_groups(measure) == ("40", "97.00–99.90")
     assert told_groups(SOUND) == ("–", "–")
+
+
+def test_no_value_reads_as_two() -> None:
+    one = Measure("x", (("lang", "a, attack=z"),))
+    assert one.key == r"x[lang=a\, attack\=z]"
+    others = [(("lang", "a"), ("attack", "z")), (("lang", "a\\, attack\\=z"),), (("lang", "a]["),), (("lang", "a\\"),)]
+    assert len({one.key, *(Measure("x", of).key for of in others)}) == 5
+
+
+@pytest.mark.parametrize("ends", [(float("nan"), 1.0), (0.0, float("nan")), (0.9, 0.1), (0.0, float("inf"))])
+def test_an_interval_without_order_is_refused(ends: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="its ends are numbers in order"):
+        replace(SOUND, interval=ends)
+    told_ = SOUND.to_json() | {"groups": 3, "group_interval_95": list(ends)}
+    with pytest.raises(ValueError, match="its ends are numbers in order"):
+        Measure.from_json(told_)

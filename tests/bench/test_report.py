@@ -25,7 +25,12 @@ TEXTS = {"a.json": "1", "b.md": "2", "figures/c.svg": "3"}
 
 def test_markdown_has_every_table_what_did_not_run_and_the_limits() -> None:
     text = markdown(RUN, Drawn({}))
-    titles = ["Not run", "Limits of these figures", "Plots", *(plain(sheet.title) for sheet in RUN.sheets)]
+    titles = [
+        "Known, and did not run",
+        "Limits of these figures",
+        "Plots",
+        *(plain(sheet.title) for sheet in RUN.sheets),
+    ]
     assert re.findall(r"^## (.*)$", text, re.M) == titles
     assert "- Qwen3Guard: no folder given" in text
     assert f"](figures/{RUN.figures[0].name}.svg)" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -16,6 +17,7 @@ FEW = 30
 """Under so many, nothing is said of a share but its interval."""
 WIDE = 0.1
 """An interval wider than this says too little to compare two systems by it."""
+_SIGNS, _ESCAPED = re.compile(r"[\\,=\[\]]"), r"\\\g<0>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,17 @@ class Measure:
     def __post_init__(self) -> None:
         if self.value is not None and not isfinite(self.value):
             raise ValueError(f"{self.name} is {self.value}: a figure that could not be measured is None")
+        for low, high in self.intervals:
+            if not (isfinite(low) and isfinite(high) and low <= high):
+                raise ValueError(f"{self.name} has an interval from {low} to {high}: its ends are numbers in order")
 
     @property
     def key(self) -> str:
-        """``block_rate[label=sexual, lang=ko]``: unique within a run."""
-        return self.name + (f"[{', '.join(f'{k}={v}' for k, v in self.of)}]" if self.of else "")
+        """``block_rate[label=sexual, lang=ko]``: unique within a run.
+
+        In a value, ``,``, ``=``, ``[``, ``]`` and a backslash have a backslash before them: no value reads as two.
+        """
+        return self.name + (f"[{', '.join(f'{k}={_SIGNS.sub(_ESCAPED, v)}' for k, v in self.of)}]" if self.of else "")
 
     @property
     def remark(self) -> str:
