@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from guardrail.bench.marks.peers import PEERS, Peer
 from guardrail.bench.marks.pictures import Size, chosen, size_of, sources
 from guardrail.bench.marks.tables import mark_facts, mark_sheets
 from guardrail.bench.report import written
+from guardrail.bench.run.folder import read_run
 from guardrail.bench.run.samples import FILE
 from tests.cli.said import running
 
@@ -265,10 +265,10 @@ def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.Captur
     out = tmp_path / "out"
     done = running(capsys, "bench", "marks")("--quick", "--drawn", "1", "--conditions", "none", "--out", out)
     assert done.code == 0, done.err
-    report = json.loads((out / "marks.json").read_text("utf-8"))
-    assert report["pictures"]["groups"] == {"drawn": 1}
-    assert report["rows"][0]["conditions"]["none"]["exact"]["rate"] == 1.0
-    assert "TileLine 43 dB, 256 px" in (out / "marks.md").read_text("utf-8")
+    run = read_run(out)
+    assert run.run["pictures"]["groups"] == {"drawn": 1}
+    assert run.measures["exact_rate[condition=none, method=TileLine 43 dB, size=256]"].value == 1.0
+    assert "TileLine 43 dB, 256 px" in (out / "report.md").read_text("utf-8")
     assert "whole payload" in done.out
 
 
