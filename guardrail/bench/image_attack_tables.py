@@ -61,16 +61,26 @@ _FINDINGS = {
         "a real face", lambda s: s["real"] is not None, lambda s: bool(s["real"]), lambda s: not s["told_faces"]
     ),
     "nudity": _Finding("nudity", lambda s: s["nudity"] is not None, lambda s: nude(s, PARTIAL)),
-    "known": _Finding("a known picture", lambda s: s["known"] is not None, lambda s: bool(s["known"])),
+    "known": _Finding(
+        "a known picture",
+        lambda s: s["known"] is not None,
+        lambda s: bool(s["known"]),
+        lambda s: s["listed"] is not True,
+    ),
 }
 _LOST = "found in the picture as it came, and no longer"
 _ADDED = "not found in the picture as it came, and found in what was made of it"
 _MANY = 0.05  # a rate that more than this share of its pictures is missing from carries no claim
 _OF_FACES = "; only of pictures that show no face as far as anybody told"
+_ONLY = {
+    "faces": _OF_FACES,
+    "real": _OF_FACES,
+    "known": "; only of pictures that are on no list as far as anybody told",
+}
 
 
 def _added_note(finding: str) -> str:
-    return _ADDED + (_OF_FACES if finding in ("faces", "real") else "")
+    return _ADDED + _ONLY.get(finding, "")
 
 
 def attack_measures(samples: Sequence[Sample]) -> Iterator[Measure]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from math import isnan, nan
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZipFile
@@ -30,9 +31,12 @@ from guardrail.bench.text import visible
 from guardrail.drafts import draft_of
 from guardrail.errors import MissingExtra
 
-__all__ = ["SUFFIX", "Exported", "header_of", "samples_of", "write_inspect_log"]
+__all__ = ["SUFFIXES", "Exported", "header_of", "samples_of", "write_inspect_log"]
 
-SUFFIX = ".eval"
+_ARCHIVE = ".eval"
+SUFFIXES = (_ARCHIVE, ".json")
+"""By which Inspect knows its logs. It looks through all samples before it adds one to an archive: beyond some thousand,
+the other one is written in a fraction of the time, and is ten times as large."""
 SUITE = "prompts"
 """The suite whose samples go into the log; of the others, the figures alone."""
 _TARGETS = {"block": "block", "benign": "allow", "other": ""}
@@ -67,11 +71,11 @@ def write_inspect_log(folder: Path, path: Path) -> Exported:
     """Write the run of `folder` as a log at `path`, in the place of what is there.
 
     Raises:
-        DataError: `folder` holds no run, or files of two runs; `path` does not end in ``.eval`` or cannot be written.
+        DataError: `folder` holds no run, or files of two runs; `path` ends in none of `SUFFIXES`, or cannot be written.
         MissingExtra: inspect_ai is not installed.
     """
-    if path.suffix != SUFFIX:
-        raise DataError(f"{path}: Inspect knows its logs by their name: let it end in {SUFFIX}")
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"{path}: Inspect knows its logs by their name: let it end in {' or '.join(SUFFIXES)}")
     run = read_run(folder)
     try:
         from inspect_ai.log import EvalLog, EvalSample, write_eval_log
@@ -89,9 +93,12 @@ def write_inspect_log(folder: Path, path: Path) -> Exported:
         raise DataError(f"{folder} was changed by hand: measure anew") from None
     try:
         with TemporaryDirectory() as place, draft_of(path.resolve()) as draft:
-            written = Path(place) / f"log{SUFFIX}"
+            written = Path(place) / f"log{path.suffix}"
             write_eval_log(log, str(written))
-            _dated(written, draft, _begun(run))
+            if path.suffix == _ARCHIVE:
+                _dated(written, draft, _begun(run))
+            else:
+                copyfile(written, draft)
             draft.replace(path.resolve())
     except OSError as error:
         raise DataError(f"{path} cannot be written to: {error.strerror}; name another file") from None
@@ -264,7 +271,7 @@ def _spec(run: StoredRun, identity: str, ids: Sequence[str], begun: datetime) ->
         "config": {"epochs": 1, "limit": limit if isinstance(limit, int) else None},
         "revision": {
             # A working tree says nothing of where it came from that would be ours to publish.
-            "type": "git", "origin": "", "commit": commit.removesuffix("+"), "dirty": commit.endswith("+"),
+            "type": "git", "origin": "", "commit": commit.partition("+")[0], "dirty": "+" in commit,
         } if commit else None,
         "packages": {"guardrail-diffusion": str(facts.get("guardrail", "")), **facts.get("packages", {})},
         "metadata": {

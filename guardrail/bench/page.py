@@ -77,8 +77,8 @@ def _facts(told: Sequence[tuple[str, str]]) -> Iterator[str]:
 def _sections(run: Run, drawn: Drawn) -> Iterator[tuple[str, str, str]]:
     """(id, title, body): what a reader has to know before the figures comes before them."""
     if run.not_run:
-        note = '<p class="note">Asked for, and not part of any figure below.</p>'
-        yield "not-run", "Not run", note + "".join(_facts(list(run.not_run.items())))
+        note = '<p class="note">Not part of any figure below.</p>'
+        yield "not-run", "Known, and did not run", note + "".join(_facts(list(run.not_run.items())))
     said = limits(run)
     if said:
         yield "limits", "Limits of these figures", "".join(f"<p>{_text(line)}</p>" for line in said)

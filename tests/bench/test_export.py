@@ -173,7 +173,7 @@ def test_without_inspect_the_line_that_installs_it_is_said(
     monkeypatch.setitem(sys.modules, "inspect_ai.log", None)
     for of, file, says in (
         (folder, "a.eval", 'pip install "guardrail-diffusion[inspect]"'),
-        (folder, "a.json", "let it end in .eval"),
+        (folder, "a.jsonl", "let it end in .eval or .json"),
         (tmp_path, "a.eval", "name the folder of an earlier run"),
     ):
         said = run(of, "--inspect", tmp_path / file)
@@ -183,19 +183,19 @@ def test_without_inspect_the_line_that_installs_it_is_said(
 
 
 @pytest.mark.skipif(find_spec("inspect_ai") is None, reason='pip install "guardrail-diffusion[inspect]" (300 MB)')
-@pytest.mark.parametrize("texts", [False, True])
-def test_inspect_reads_what_was_written(tmp_path: Path, texts: bool) -> None:
+@pytest.mark.parametrize(("suffix", "texts"), [(".eval", False), (".eval", True), (".json", True)])
+def test_inspect_reads_what_was_written(tmp_path: Path, suffix: str, texts: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of inspect_ai about what it imports
         from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
 
         folder = written(tmp_path / "run", texts=texts)
-        path, again = tmp_path / "a.eval", tmp_path / "again.eval"
+        path, again = tmp_path / f"a{suffix}", tmp_path / f"again{suffix}"
         made = write_inspect_log(folder, path)
         write_inspect_log(folder, again)
         log = read_eval_log(path)
         summaries = read_eval_log_sample_summaries(path)
-        other = write_inspect_log(written(tmp_path / "marks", "marks"), tmp_path / "marks.eval")
+        other = write_inspect_log(written(tmp_path / "marks", "marks"), tmp_path / f"marks{suffix}")
         alone = read_eval_log(other.path)
     assert path.read_bytes() == again.read_bytes()
     assert (made.samples, made.figures, made.texts) == (len(ROWS), 6, texts)

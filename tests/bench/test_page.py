@@ -91,7 +91,7 @@ def test_everything_of_the_run_is_on_the_page(run: Run, text: str) -> None:
     assert shown.tags.count("tr") == rows
     assert shown.tags.count("svg") == 1
     assert f"Plot {HOSTILE}" in shown.words
-    assert {"Not run", "Qwen3Guard", "no folder given", "Limits of these figures"} <= set(shown.words)
+    assert {"Known, and did not run", "Qwen3Guard", "no folder given", "Limits of these figures"} <= set(shown.words)
     assert any("results.jsonl holds them" in word for word in shown.words)
     assert HOSTILE not in text
     assert page(run, drawn(run.figures)) == text

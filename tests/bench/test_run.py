@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guardrail.bench.files import DataError
-from guardrail.bench.run.environment import environment
+from guardrail.bench.run.environment import commit, environment
 from guardrail.bench.run.folder import METRICS, RUN, read_run, write_run
 from guardrail.bench.run.measures import Measure, by_key, of_area, of_rate
 from guardrail.bench.run.record import Run
@@ -134,3 +135,26 @@ def test_the_environment_names_versions_and_command() -> None:
     assert told["command"] == "guardrail bench prompts"
     assert told["packages"]["numpy"]
     assert "cores" in told["machine"]
+
+
+def test_a_changed_tree_is_told_from_another_change_of_it(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+
+    source = tmp_path / "guardrail" / "a.py"
+    source.parent.mkdir()
+    source.write_text("a = 1\n")
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.yaml").write_text("id: p\n")
+    assert commit(tmp_path) == ""
+    git("init", "-q")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "a")
+    clean = commit(tmp_path)
+    found = []
+    for text in ("a = 2\n", "a = 3\n"):
+        source.write_text(text)
+        found.append(commit(tmp_path))
+    assert (len(clean), "+" in clean) == (40, False)
+    assert all(changed.startswith(f"{clean}+") for changed in found)
+    assert len({clean, *found}) == 3

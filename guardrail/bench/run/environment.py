@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["commit", "environment", "load_average", "machine", "packages"]
 _NAMED = (
     "numpy", "scipy", "pillow", "onnxruntime", "torch", "diffusers", "transformers", "tokenizers", "typer", "pyyaml",
 )  # fmt: skip
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 def environment(command: str, *, seed: int | None = None, workers: int = 1, also: Sequence[str] = ()) -> dict[str, Any]:
@@ -67,31 +69,32 @@ def packages(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def commit() -> str:
-    """Of the working tree that guardrail runs from, with ``+`` where it was changed since; empty where there is none.
+def commit(root: Path = _ROOT) -> str:
+    """Of the working tree that guardrail runs from; where it was changed since, with ``+`` and 8 hex digits of the
+    change, so that a run is not resumed over another one. Empty where there is no such tree.
 
     An installed package has no commit of its own: the version says which it is.
     """
-    root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return ""
     try:
-        head = _git(root, "rev-parse", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "guardrail", "policies")
+        head = _git(root, "rev-parse", "HEAD").decode("ascii").strip()
+        changed = _git(
+            root, "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--", "guardrail", "policies"
+        )
     except (OSError, subprocess.SubprocessError):
         return ""  # no git here: the version has to do
-    return head + ("+" if changed else "")
+    return head + (f"+{sha256(changed).hexdigest()[:8]}" if changed else "")
 
 
-def _git(root: Path, *arguments: str) -> str:
+def _git(root: Path, *arguments: str) -> bytes:
     done = subprocess.run(
         ["git", "-C", str(root), *arguments],  # noqa: S607
         capture_output=True,
-        text=True,
         check=True,
         timeout=10,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         creationflags=0x08000000 if sys.platform == "win32" else 0,
     )
-    return done.stdout.strip()
+    return done.stdout

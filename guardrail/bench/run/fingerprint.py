@@ -173,4 +173,7 @@ def _programs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[s
 
 
 def _short(value: object) -> str:
-    return (str(value)[:_SHORT] + ("+" if str(value).endswith("+") else "")) if value not in (None, "") else "none"
+    if value in (None, ""):
+        return "none"
+    head, changed, change = str(value).partition("+")
+    return head[:_SHORT] + changed + change[:_SHORT]

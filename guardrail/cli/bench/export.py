@@ -15,7 +15,9 @@ __all__ = ["register"]
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
-    inspect: Annotated[Path, typer.Option("--inspect", help="FILE.eval to write: a log of Inspect (inspect_ai).")],
+    inspect: Annotated[
+        Path, typer.Option("--inspect", help="FILE.eval, or FILE.json, to write: a log of Inspect (inspect_ai).")
+    ],
     json: JSON = False,
 ) -> None:
     """Write a run as a log of Inspect: a sample a prompt, and every figure with its interval.
