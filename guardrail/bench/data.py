@@ -78,7 +78,7 @@ class Survey:
 
     Attributes:
         with_ids: every row has an id, and no two the same.
-        twins: digest of a benign twin's text or id, as harmful rows name it → the pair.
+        twins: digest of a twin's text or id, as the other one names it → the pair.
     """
 
     files: tuple[DataFile, ...]
@@ -181,9 +181,8 @@ def _pair(row: Row, twin: str, twins: Mapping[bytes, str]) -> str:
     """A pair is numbered as its twin was first named: a digest of a prompt could be looked up."""
     if twin:
         return twins[_digest(twin)]
-    if row.role != BENIGN:
-        return ""
-    return twins.get(_digest(row.text)) or (twins.get(_digest(row.id), "") if row.id else "")
+    by_text = twins.get(_digest(row.text), "") if row.role == BENIGN else ""
+    return by_text or (twins.get(_digest(row.id), "") if row.id else "")
 
 
 def _read_as(told: Description | None, columns: Columns, labels: Labels) -> tuple[Columns, Labels]:
@@ -191,13 +190,13 @@ def _read_as(told: Description | None, columns: Columns, labels: Labels) -> tupl
 
 
 def _rows_of(path: Path, columns: Columns, labels: Labels) -> Iterator[tuple[int, Row, str]]:
-    """(line, row, the text or the id of its benign twin if it names one)."""
+    """(line, row, the text or the id of its twin if it names one)."""
     for line, record in records(path, (columns.text, columns.label), columns.names):
         place = f"{path}:{line}"
         twin = record.get(columns.pair_benign) if columns.pair_benign else None
         if twin is not None and not isinstance(twin, str | int):
             raise DataError(
-                f"{place}: {columns.pair_benign!r} holds {_kind(twin)}, not the text or the id of a benign twin; name "
+                f"{place}: {columns.pair_benign!r} holds {_kind(twin)}, not the text or the id of a twin; name "
                 "another: --column pair_benign=NAME"
             )
         yield line, _row(record, place, columns, labels), "" if twin is None else str(twin)

@@ -20,8 +20,8 @@ _DEFAULT_OTHER = ("person", "violence", "hate", "selfharm", "other_unsafe")
 class Columns:
     """Names of the columns. `text` and `label` must be there; the others may be absent. An empty name: not used.
 
-    `pair` holds a word that a harmful prompt and its benign twin share. `pair_benign` stands in harmful rows only and
-    holds the text or the id of the twin.
+    `pair` holds a word that a harmful prompt and its benign twin share. `pair_benign` stands in the rows of one kind
+    only and names the twin: in harmful ones by its text or its id, in benign ones by its id.
     """
 
     text: str = "text"

@@ -126,6 +126,13 @@ def test_a_harmful_prompt_is_paired_with_its_twin_by_text_or_by_id_before_or_aft
     assert {r.pair for r in read(path, columns=Columns.of(["pair_benign=", "pair="]))} == {""}
 
 
+def test_a_twin_may_name_the_harmful_prompt_by_its_id(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "d.csv", "text,label,id,twin\nwild sea,sexual,1,\ncalm sea,benign,2,1\nwild fen,sexual,3,\n"
+    )
+    assert [r.pair for r in read(path, columns=Columns.of(["pair_benign=twin"]))] == ["pair-1", "pair-1", ""]
+
+
 BROKEN: tuple[tuple[str, str, str | bytes, str], ...] = (
     ("not JSON", "d.jsonl", JSONL + '{"text": "violet harbour"', ":4:26: no JSON"),
     ("a list", "d.jsonl", '["violet harbour"]\n', ":1: no object"),
