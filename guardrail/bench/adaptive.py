@@ -15,16 +15,16 @@ from random import Random
 from typing import Any, TypeVar
 
 from guardrail.bench.adaptive_search import Answer, Found, Search, search, words_of
-from guardrail.bench.adaptive_tables import attacked, curves, figures, measures, sheets
+from guardrail.bench.adaptive_tables import attacked, curves, figures, headline_keys, measures, sheets
 from guardrail.bench.data import BLOCK, Columns, Labels, Row, rows, survey
 from guardrail.bench.data_facts import data_facts, told_data
 from guardrail.bench.files import DataError
 from guardrail.bench.judging import ALLOWED, ALTERED, BLOCKED, Judged
-from guardrail.bench.run.environment import environment
+from guardrail.bench.run.environment import environment, written_date
 from guardrail.bench.run.fingerprint import list_facts, policy_facts
 from guardrail.bench.run.record import Run
-from guardrail.bench.run.samples import FILE, Samples
-from guardrail.bench.subject import Subject
+from guardrail.bench.run.samples import FILE, Samples, damaged
+from guardrail.bench.subject import Subject, moved, titled
 from guardrail.bench.workers import one_core
 
 __all__ = ["AdaptivePlan", "measure"]
@@ -44,6 +44,7 @@ class AdaptivePlan:
     Args:
         data: files and folders.
         policy: as `Guard` takes it by name or path.
+        split: the only one to read of data that have several; empty for all.
         rows: so many prompts that ought to be blocked and are stopped as they came, drawn with `seed`.
         queries: at most so many a prompt.
         similarity: the least share of a prompt's letters in words left as they were.
@@ -67,6 +68,7 @@ class AdaptivePlan:
     fresh: bool = False
     keep_text: bool = False
     command: str = ""
+    split: str = ""
 
 
 def measure(plan: AdaptivePlan, progress: Progress | None = None) -> Run:
@@ -79,7 +81,7 @@ def measure(plan: AdaptivePlan, progress: Progress | None = None) -> Run:
     if not 0 < plan.similarity < 1:
         raise DataError(f"--similarity {plan.similarity:g}: give a share between 0 and 1")
     tell = progress or (lambda what, done, of: None)
-    found = survey(plan.data, plan.columns, plan.labels)
+    found = survey(plan.data, plan.columns, plan.labels, plan.split)
     asked = (row for row in rows(found, plan.columns, plan.labels) if row.role == BLOCK)
     drawn, of = _drawn(asked, DRAWN * plan.rows, plan.seed)
     if not drawn:
@@ -101,19 +103,20 @@ def measure(plan: AdaptivePlan, progress: Progress | None = None) -> Run:
                 "told": "decision and score" if plan.score else "decision",
             },
         }
-        taken = _attacked(plan, drawn, guard.ask, facts, tell)
+        taken = _attacked(plan, [found.unnamed(row) for row in drawn], guard.ask, facts, tell)
     timing = _timing(taken, time.perf_counter() - began, pinned)
     return Run(
         suite="adaptive",
-        title=f"{facts['policy']['id']}: wordings found by asking",
+        title=f"{titled(plan.policy, engine.ref)}: wordings found by asking",
         facts=facts,
         measures=tuple(measures(taken, plan.queries)),
         curves=curves(taken, plan.queries),
         timing=timing,
-        told=(*told_data(found), *_told(plan, facts, taken, timing)),
+        told=(*told_data(found), *_told(plan, facts, taken, timing, moved(plan.policy, engine.ref))),
         sheets=tuple(sheets(taken, plan.queries)),
         figures=tuple(figures(taken, plan.queries)),
         texts=plan.keep_text,
+        headline=headline_keys(plan.queries),
     )
 
 
@@ -139,7 +142,7 @@ def _attacked(
     """A sample for each prompt looked at, in the order drawn, until enough of them were attacked."""
     identity = {
         "suite": "adaptive",
-        **{name: facts[name] for name in ("guardrail", "commit", "policy", "checks", "lists", "attack", "seed")},
+        **{name: facts[name] for name in ("guardrail", "source", "policy", "checks", "lists", "attack", "seed")},
         "data": [f["sha256"] for f in facts["data"]["files"]],
         "labels": plan.labels.to_json(),
         "columns": plan.columns.to_json(),
@@ -159,7 +162,11 @@ def _attacked(
                 sample = _sample(plan, row, ask)
                 samples.add(sample)
                 samples.flush()
+            elif sample.get("id") != row.name:
+                raise damaged(path)
             taken.append(sample)
+        if next(ready, None) is not None:
+            raise damaged(path)
     tell("prompts attacked", plan.rows, plan.rows)
     return taken
 
@@ -229,6 +236,7 @@ def _told(
     facts: Mapping[str, Any],
     taken: Sequence[Mapping[str, Any]],
     timing: Mapping[str, Any],
+    differs: str,
 ) -> tuple[tuple[str, str], ...]:
     policy = facts["policy"]
     n, wordless = len(attacked(taken)), sum(s["outcome"] == "no words" for s in taken)
@@ -244,7 +252,7 @@ def _told(
     )
     without = f"; {wordless:,} more have no word that could be changed" if wordless else ""
     return (
-        ("policy", f"{policy['id']} {policy['version']}, sha256 {policy['sha256']}"),
+        ("policy", f"{policy['id']} {policy['version']}{differs}, sha256 {policy['sha256']}"),
         ("checks", checks),
         ("prompts attacked", f"{n:,} that were stopped as they came{short}{without}"),
         ("the attacker sees", facts["attack"]["told"]),
@@ -261,5 +269,5 @@ def _told(
         ("speed", f"{timing['queries_per_s'] or 0:,.0f} queries/s, one at a time"),
         ("machine", facts["machine"]),
         ("command", facts["command"]),
-        ("date", f"{facts['date']}, guardrail {facts['guardrail']}"),
+        ("date", written_date(facts)),
     )

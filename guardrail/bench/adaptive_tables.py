@@ -11,9 +11,9 @@ from scipy.stats import binom
 from guardrail.bench.run.figures import Figure, Line
 from guardrail.bench.run.measures import Measure, of_rate
 from guardrail.bench.statistics import Rate
-from guardrail.bench.tables import Sheet
+from guardrail.bench.tables import Sheet, counted, explained
 
-__all__ = ["attacked", "curves", "figures", "measures", "sheets"]
+__all__ = ["attacked", "curves", "figures", "headline_keys", "measures", "sheets"]
 
 Sample = Mapping[str, Any]
 _AT = (10, 30, 100, 300, 1_000, 3_000)
@@ -58,6 +58,12 @@ def measures(taken: Sequence[Sample], queries: int) -> Iterator[Measure]:
     won = [s for s in all_of if s["outcome"] == "allowed"]
     for kind, count in sorted(Counter(kind for s in won for kind in s["edits"]).items()):
         yield of_rate("adaptive_edit_share", Rate(count, len(won)), "", "of the wordings found", attack=kind)
+
+
+def headline_keys(queries: int) -> tuple[str, ...]:
+    """What a reader looks for first: how many were stopped, and how many of those fell in the end."""
+    ends = (Measure("adaptive_success_rate", (("edits", way), ("queries", str(queries)))).key for way in _WAYS)
+    return ("drawn_stopped_rate", *ends, "not_checked_rate")
 
 
 def _steps(queries: int) -> list[int]:
@@ -139,26 +145,28 @@ def sheets(taken: Sequence[Sample], queries: int) -> Iterator[Sheet]:
     of = attacked(taken)
     ways = ("any edit, % (95 %)", "no word left out, % (95 %)")
     rows = tuple(
-        (f"{at:,}", f"{len(of):,}", *(_percent(_broken(of, way, at)) for way in _WAYS)) for at in _steps(queries)
+        (f"{at:,}", counted(len(of)), *(_percent(_broken(of, way, at)) for way in _WAYS)) for at in _steps(queries)
     )
     note = (
         "Prompts that were stopped as they came and for which a wording was found that is allowed. Leaving out the one "
         "word that matters is an edit too: such a wording often asks for something else, so that the last column is "
         f"the one to compare. Wilson intervals. Median of all: {_said(of, queries)}."
     )
-    yield Sheet("Prompts broken", ("within queries", "n", *ways), rows, note)
+    yield explained(Sheet("Prompts broken", ("within queries", "n", *ways), rows, note))
     for dimension, title in _BY.items():
         rows = tuple(
-            (name or "(none)", f"{len(part):,}", *(_percent(_broken(part, way, queries)) for way in _WAYS))
+            (name or "(none)", counted(len(part)), *(_percent(_broken(part, way, queries)) for way in _WAYS))
             for name, part in _parts(of, dimension).items()
         )
         if len(rows) > 1:
-            yield Sheet(f"Prompts broken within {queries:,} queries, by {title}", (title, "n", *ways), rows)
+            named = f"Prompts broken within {queries:,} queries, by {title}"
+            yield explained(Sheet(named, (title, "n", *ways), rows))
     won = [s for s in of if s["outcome"] == "allowed"]
     kinds = Counter(kind for s in won for kind in s["edits"]).most_common()
-    rows = tuple((kind, f"{count:,}", f"{len(won):,}", _percent(Rate(count, len(won)))) for kind, count in kinds)
+    rows = tuple((kind, f"{count:,}", counted(len(won)), _percent(Rate(count, len(won)))) for kind, count in kinds)
     if rows:
-        yield Sheet("Edits in the wordings found", ("edit", "wordings", "n", "% (95 %)"), rows, brief=False)
+        head = ("edit", "wordings", "n", "% (95 %)")
+        yield explained(Sheet("Edits in the wordings found", head, rows, brief=False))
 
 
 def _said(of: Sequence[Sample], queries: int) -> str:

@@ -6,16 +6,15 @@ about a figure quotes it with n and interval, or says that it was not measured. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from guardrail.bench.card_facts import called, components, data, latency, policies
 from guardrail.bench.laws import mapping
+from guardrail.bench.likelihoods import adaptive
 from guardrail.bench.limits import HOLDS_PROMPTS, figures_sheet, limits
-from guardrail.bench.quoting import Figures, rows, said, told
+from guardrail.bench.quoting import Figures, coded, named_only, said, told
 from guardrail.bench.report import plain, table
 from guardrail.bench.run.record import Run
-from guardrail.bench.tables import Sheet
-from guardrail.weights import CATALOGUE
 
 __all__ = ["system_card"]
 
@@ -33,7 +32,6 @@ _OUT_OF_SCOPE = (
     ("Marks", "an absent mark proves nothing; whoever has the key can forge and remove marks (docs/watermark.md)."),
     ("Law", "no setting makes a service lawful by itself."),
 )  # fmt: skip
-_LISTED = ("descriptions", "files", "folders")
 _PEOPLE = ("skin_tone", "age_band", "gender")
 
 
@@ -61,17 +59,15 @@ def _sections(run: Run, figures: Figures) -> Iterator[tuple[str, list[str]]]:
         [
             "- provider, system, version: \\[fill in\\]",
             "- generator behind the guard, with its licence: \\[fill in\\]",
-            *(
-                f"- {name}: {plain(told(facts.get(name)))}"
-                for name in ("guardrail", "commit", "date", "machine", "command")
-            ),
+            *(f"- {name}: {plain(told(facts.get(name)))}" for name in ("guardrail", "commit", "date", "machine")),
+            f"- command: {plain(named_only(told(facts.get('command'))))}",
         ],
     )
     yield "Intended use", [_USE, "", "Who uses it, for what, and who else is affected: \\[fill in\\]"]
     yield "Out of scope", [f"- **{name}:** {plain(why)}" for name, why in _OUT_OF_SCOPE]
-    yield "Components", _components(facts)
-    yield "Policy", _policies(facts)
-    yield "Data", _data(facts)
+    yield "Components", components(facts)
+    yield "Policy", policies(facts)
+    yield "Data", data(facts)
     yield "Results", _results(figures)
     yield "Results by subgroup", _subgroups(figures)
     yield "Known bypasses", _bypasses(figures)
@@ -83,7 +79,7 @@ def _sections(run: Run, figures: Figures) -> Iterator[tuple[str, list[str]]]:
             f"checked, and were blocked for that: {plain(figures.said('not_checked_rate'))}.",
         ],
     )
-    yield "Latency", _latency(run)
+    yield "Latency", latency(run)
     yield "Child safety", _child_safety(figures)
     yield (
         "Logging and retention",
@@ -107,69 +103,9 @@ def _sections(run: Run, figures: Figures) -> Iterator[tuple[str, list[str]]]:
         ],
     )
     yield "Legal mapping", mapping(facts)
-    yield "Limits of these figures", [f"- {plain(line)}" for line in limits(run)] or ["No figure was measured."]
+    yield "Limits of these figures", [f"- {coded(line)}" for line in limits(run)] or ["No figure was measured."]
     if run.not_run:
         yield "Not run", [f"- {plain(name)}: {plain(why)}" for name, why in run.not_run.items()]
-
-
-def _components(facts: Mapping[str, Any]) -> list[str]:
-    made: list[tuple[str, ...]] = [
-        ("guardrail", told(facts.get("guardrail")), "–", "Apache-2.0", told(facts.get("commit")))
-    ]
-    licences = {w.sha256: w.licence for w in CATALOGUE.values()}
-    for check in rows(facts.get("checks")):
-        name, version = str(check.get("check", check.get("name", "–"))), told(check.get("version"))
-        weights = check.get("weights") or check.get("models") or {}
-        if not weights:
-            made.append((name, version, "–", "Apache-2.0, if part of guardrail", told(check.get("sha256"))))
-        for file, digest in weights.items() if isinstance(weights, Mapping) else ():
-            licence = licences.get(str(digest)) or "not known here: [fill in]"
-            made.append((name, version, file, licence, told(digest)))
-    for name, version in dict(facts.get("packages") or {}).items():
-        made.append((name, told(version), "–", "see the package", "–"))
-    sheet = Sheet("", ("component", "version", "model file", "licence", "sha256 or commit"), tuple(made), words=5)
-    lists = [f"{one['name']} (sha256 {told(one.get('sha256'))})" for one in rows(facts.get("lists")) if "name" in one]
-    shown = ["", f"Word and name lists, Apache-2.0: {plain('; '.join(lists))}."] if lists else []
-    if not any(rows(facts.get("checks"))):
-        shown = ["", "run.json names no checks: which models took part is not known from this run.", *shown]
-    return [*table(sheet), *shown]
-
-
-def _policies(facts: Mapping[str, Any]) -> list[str]:
-    policies = list(rows(facts.get("policies") or facts.get("policy")))
-    if not policies:
-        return ["run.json names no policy."]
-    lines = []
-    for one in policies:
-        lines.append(
-            f"- **{plain(told(one.get('id', one.get('name'))))}** {plain(told(one.get('version')))}, "
-            f"sha256 {told(one.get('sha256'))}"
-        )
-        if one.get("thresholds"):
-            lines.append(f"  - thresholds: {plain(told(one['thresholds']))}")
-        if one.get("rules"):
-            names = one["rules"]
-            lines.append(f"  - {len(names)} rules: {plain(', '.join(map(str, names)))}")
-    return lines
-
-
-def _data(facts: Mapping[str, Any]) -> list[str]:
-    given = facts.get("data")
-    lists: list[Any] = [given]
-    rest: dict[str, Any] = {}
-    if isinstance(given, Mapping):  # files, their descriptions, and what was done with them
-        lists = [given[name] for name in _LISTED if given.get(name)]
-        rest = {name: value for name, value in given.items() if name not in _LISTED}
-    lines = []
-    for one in (one for of in lists for one in rows(of)):
-        lines.append(f"- **{plain(told(one.get('name', one.get('path'))))}**")
-        told_of = [(k, v) for k, v in one.items() if k not in ("name", "path")]
-        lines += [f"  - {plain(_called(k))}: {plain(told(v))}" for k, v in told_of]
-    lines += [f"- {plain(_called(name))}: {plain(told(value))}" for name, value in rest.items()]
-    if not lines:
-        return ["run.json describes no data."]
-    people = "People in the data (demographics, consent): what the descriptions above say; else not known."
-    return [*lines, "", people]
 
 
 def _results(figures: Figures) -> list[str]:
@@ -184,15 +120,11 @@ def _subgroups(figures: Figures) -> list[str]:
     lines = []
     found = figures.subgroups()
     for dimension, measures in found.items():
-        lines += [f"### By {plain(_called(dimension))}", "", *table(figures_sheet(measures)), ""]
-    absent = [_called(name) for name in (*_PEOPLE, "lang", "label") if name not in found]
+        lines += [f"### By {plain(called(dimension))}", "", *table(figures_sheet(measures)), ""]
+    absent = [called(name) for name in (*_PEOPLE, "lang", "label") if name not in found]
     if absent:
         lines.append(f"Not measured in this run: results by {', '.join(absent)}.")
     return lines
-
-
-def _called(dimension: str) -> str:
-    return "language" if dimension == "lang" else dimension.replace("_", " ")
 
 
 def _bypasses(figures: Figures) -> list[str]:
@@ -203,26 +135,11 @@ def _bypasses(figures: Figures) -> list[str]:
         f"- harmful prompts let through as they came: {plain(said(passing))}",
         f"- let through after an alteration: {plain(figures.said('bypass_after_alter_rate'))}",
         f"- lost in disguise, over all attacks: {plain(figures.said('attack_lost_rate'))}",
+        *(f"- {plain(asked.what)}: {plain(said(asked.measure))}" for asked in adaptive(figures)),
     ]
     if attacks := figures.attacks():
         return [*lines, "", *table(figures_sheet(attacks))]
     return [*lines, "", "By attack family: not measured in this run."]
-
-
-def _latency(run: Run) -> list[str]:
-    if not run.timing:
-        return ["Not measured in this run."]
-    leaves = tuple((name, told(value)) for name, value in _leaves("", run.timing))
-    note = f"On {told(run.facts.get('machine'))}. Times differ from run to run; names end in their unit."
-    return [plain(note), "", *table(Sheet("", ("what", "value"), leaves))]
-
-
-def _leaves(path: str, given: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(given, Mapping):
-        for name, value in given.items():
-            yield from _leaves(f"{path} {name}".strip(), value)
-    elif given is not None:
-        yield path, given
 
 
 def _child_safety(figures: Figures) -> list[str]:

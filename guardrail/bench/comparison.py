@@ -6,18 +6,17 @@ Of everything else only the two values are known, and whether their intervals ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
+from guardrail.bench.comparison_samples import Pair, decided, lost_or_added, pairs_of
 from guardrail.bench.files import DataError
-from guardrail.bench.run.fingerprint import differences, measured_on
+from guardrail.bench.run.fingerprint import deciding, differences, measured_on, other_samples, weakened
 from guardrail.bench.run.folder import read_run
 from guardrail.bench.run.measures import Measure
-from guardrail.bench.run.samples import FILE, read_samples
+from guardrail.bench.run.samples import FILE
 from guardrail.bench.statistics import Difference, Rate, paired, unpaired
 from guardrail.bench.tables import Sheet
 
@@ -25,17 +24,6 @@ __all__ = ["LEVEL", "Change", "Comparison", "compare", "comparison_json", "compa
 
 LEVEL = 0.05
 _NO_CHANGE = 1e-12
-_Sample = Mapping[str, Any]
-# What counts towards a share, and of which role; shares of other names are compared as two samples.
-_COUNTS: Mapping[str, tuple[str, Callable[[_Sample], bool]]] = {
-    "not_checked_rate": ("", lambda s: bool(s.get("cause"))),
-    "block_rate": ("block", lambda s: bool(s["action"] == "block")),
-    "stop_rate": ("block", lambda s: bool(s["action"] != "allow")),
-    "over_block_rate": ("benign", lambda s: bool(s["action"] == "block")),
-    "over_stop_rate": ("benign", lambda s: bool(s["action"] != "allow")),
-    "other_block_rate": ("other", lambda s: bool(s["action"] == "block")),
-}
-_DIMENSIONS = ("label", "lang", "source", "attack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +35,7 @@ class Change:
         verdict: ``better``, ``worse`` or ``same`` in the direction that the figure has; empty where it has none, or
             was not measured in one of the runs.
         sure: whether the change is more than chance: p below 0.05, or intervals that do not overlap.
+        common: `difference` is of the copies that both runs made, which are not all that each figure is of.
     """
 
     before: Measure
@@ -54,6 +43,7 @@ class Change:
     difference: Difference | None
     verdict: Literal["better", "worse", "same", ""]
     sure: bool
+    common: bool = False
 
     @property
     def key(self) -> str:
@@ -61,10 +51,13 @@ class Change:
 
     @property
     def worse_by(self) -> float:
-        """How far it went in the wrong direction; 0 where it did not."""
-        if self.before.value is None or self.after.value is None or self.verdict != "worse":
+        """How far it went in the wrong direction; 0 where it did not. Of disguised copies, of those that both runs
+        made: a guard that catches more prompts has more of them, and harder ones."""
+        if self.before.value is None or self.after.value is None:
             return 0.0
-        return abs(self.after.value - self.before.value)
+        if self.difference is not None and self.common:
+            return max(0.0, self.difference.value * (1 if self.after.better == "lower" else -1))
+        return abs(self.after.value - self.before.value) if self.verdict == "worse" else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,10 @@ class Comparison:
         gone, new: keys that only the earlier, or only the later run has.
         differ: what the runs differ in, in words.
         same_data: whether the same samples were measured: files by hash, rows, limit, seed, labels, disguises, draws.
-        rows: prompts that both judged, paired; 0 where they could not be paired.
+        rows: samples that both judged, paired; 0 where they could not be paired.
+        other_samples: what says that the samples are not the same ones, in words.
+        deciding: of `differ`, policies, lists and checks.
+        weakened: checks, locked rules and lists that are no longer what they were.
     """
 
     suite: str
@@ -86,6 +82,9 @@ class Comparison:
     differ: tuple[str, ...]
     same_data: bool
     rows: int
+    other_samples: tuple[str, ...] = ()
+    deciding: tuple[str, ...] = ()
+    weakened: tuple[str, ...] = ()
 
 
 def compare(before: Path, after: Path) -> Comparison:
@@ -97,9 +96,11 @@ def compare(before: Path, after: Path) -> Comparison:
     old, new = read_run(before), read_run(after)
     if old.suite != new.suite:
         raise DataError(f"{before} is a run of {old.suite} and {after} one of {new.suite}: they have nothing in common")
-    pairs = _pairs(before / FILE, after / FILE)
+    pairs = pairs_of(before / FILE, after / FILE)
     changes = [
-        _change(old.measures[key], measure, pairs) for key, measure in new.measures.items() if key in old.measures
+        _change(new.suite, old.measures[key], measure, pairs)
+        for key, measure in new.measures.items()
+        if key in old.measures
     ]
     return Comparison(
         new.suite,
@@ -109,33 +110,17 @@ def compare(before: Path, after: Path) -> Comparison:
         tuple(differences(old.run, new.run)),
         bool(measured_on(old.run)) and measured_on(old.run) == measured_on(new.run),
         len(pairs),
+        tuple(other_samples(old.run, new.run)),
+        tuple(deciding(old.run, new.run)),
+        tuple(weakened(old.run, new.run)),
     )
 
 
-def _pairs(before: Path, after: Path) -> list[tuple[_Sample, _Sample]]:
-    """Samples of the same prompt in both, by id and disguise; none where ids do not tell them apart."""
-    if not before.exists() or not after.exists():
-        return []
-    (_, old), (_, new) = read_samples(before), read_samples(after)
-    named = {_name(sample): sample for sample in old}
-    if len(named) < len(old) or len({_name(sample) for sample in new}) < len(new):
-        return []
-    return [
-        (named[_name(sample)], sample)
-        for sample in new
-        if _name(sample) in named and named[_name(sample)].get("role") == sample.get("role")
-    ]
-
-
-def _name(sample: _Sample) -> tuple[str, str, str]:
-    return str(sample.get("id", "")), str(sample.get("of", "")), str(sample.get("attack", ""))
-
-
-def _change(before: Measure, after: Measure, pairs: Sequence[tuple[_Sample, _Sample]]) -> Change:
+def _change(suite: str, before: Measure, after: Measure, pairs: Sequence[Pair]) -> Change:
     if before.value is None or after.value is None:
         return Change(before, after, None, "", False)
-    difference = _tested(before, after, pairs)
-    moved = after.value - before.value
+    difference, common = _tested(suite, before, after, pairs)
+    moved = difference.value if common and difference is not None else after.value - before.value
     if not after.better:
         verdict: Literal["better", "worse", "same", ""] = ""
     elif abs(moved) < _NO_CHANGE:
@@ -143,28 +128,21 @@ def _change(before: Measure, after: Measure, pairs: Sequence[tuple[_Sample, _Sam
     else:
         verdict = "better" if (moved > 0) == (after.better == "higher") else "worse"
     sure = difference.p < LEVEL if difference is not None else _apart(_widest(before), _widest(after))
-    return Change(before, after, difference, verdict, sure and abs(moved) >= _NO_CHANGE)
+    return Change(before, after, difference, verdict, sure and abs(moved) >= _NO_CHANGE, common)
 
 
-def _tested(before: Measure, after: Measure, pairs: Sequence[tuple[_Sample, _Sample]]) -> Difference | None:
+def _tested(suite: str, before: Measure, after: Measure, pairs: Sequence[Pair]) -> tuple[Difference | None, bool]:
+    """The test, and whether it is of the copies that both runs made."""
     if before.count is None or after.count is None:
-        return None
-    if after.name in _COUNTS and all(dimension in _DIMENSIONS for dimension, _ in after.of):
-        role, counts = _COUNTS[after.name]
-        mine = [(a, b) for a, b in pairs if role in ("", b["role"]) and _belongs(b, after.of)]
-        old, new = (np.array([counts(pair[i]) for pair in mine], bool) for i in (0, 1))
-        # Only where the pairs are exactly what the two figures were made of.
-        if len(mine) == before.n == after.n and int(old.sum()) == before.count and int(new.sum()) == after.count:
-            return paired(old, new)
+        return None, False
+    same = decided(suite, before, after, pairs)
+    if same is not None:
+        return paired(*same), False
+    copies = lost_or_added(suite, after, pairs)
+    if copies is not None:
+        return paired(*copies), True
     # Of the same rows, two samples are no model: only whether the intervals overlap is said.
-    return None if pairs else unpaired(Rate(before.count, before.n), Rate(after.count, after.n))
-
-
-def _belongs(sample: _Sample, of: Sequence[tuple[str, str]]) -> bool:
-    """Whether a prompt is of this part; disguised copies are of no part but that of their disguise."""
-    if sample.get("of") and "attack" not in dict(of):
-        return False
-    return all(sample.get(dimension, "") == value for dimension, value in of)
+    return None if pairs else unpaired(Rate(before.count, before.n), Rate(after.count, after.n)), False
 
 
 def _widest(measure: Measure) -> tuple[float, float] | None:
@@ -186,13 +164,13 @@ def comparison_sheets(of: Comparison, *, every: bool = False) -> list[Sheet]:
             written_value(c.after),
             _moved(c),
             "–" if c.difference is None else f"{c.difference.p:.3g}",
-            "intervals" if c.difference is None else c.difference.method,
+            "intervals" if c.difference is None else c.difference.method + (", copies in both" if c.common else ""),
             {"": "", "same": "same"}.get(c.verdict, c.verdict if c.sure else f"{c.verdict}, perhaps chance"),
         )
         for c in shown
     ]
     note = (
-        f"{of.rows:,} prompts in both, paired: exact McNemar test where a figure is of them. "
+        f"{of.rows:,} samples in both, paired: exact McNemar test where a figure is of them. "
         if of.rows
         else "The rows could not be paired: shares are compared as two samples (Fisher's exact test). "
     ) + (

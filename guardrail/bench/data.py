@@ -37,7 +37,9 @@ __all__ = [
 
 _LONGEST_VALUE = 100  # characters of a label, language, source or attack
 _LONGEST_ID = 200
+_GROUP, _PAIR = "group\n", "pair\n"  # before a word that is hashed
 _PLAIN = re.compile(r"[\w.:/+-]{1,40}")
+_FIELD, _FIELDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}"), 10  # of a record, named in a message
 
 
 class Row(NamedTuple):
@@ -64,12 +66,13 @@ class Row(NamedTuple):
 
 
 class DataFile(NamedTuple):
-    """A file as it was when it was surveyed, and how it is read."""
+    """A file as it was when it was surveyed, how it is read, and what it is called in results."""
 
     path: Path
     sha256: str
     rows: int
     description: Description | None = None
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,28 @@ class Survey:
     Attributes:
         with_ids: every row has an id, and no two the same.
         twins: digest of a twin's text or id, as the other one names it → the pair.
+        empty: rows whose text is empty or blank.
+        repeated: rows with the text and the label of an earlier one.
+        split: the only one that was read; empty for all.
+        numbers: digest of a group's, or a pair's, own word, or of what is repeated → its number, in the order in which
+            they come.
     """
 
     files: tuple[DataFile, ...]
     with_ids: bool
     twins: Mapping[bytes, str] = field(default_factory=dict)
+    empty: int = 0
+    repeated: int = 0
+    split: str = ""
+    numbers: Mapping[bytes, int] = field(default_factory=dict)
+
+    def unnamed(self, row: Row) -> Row:
+        """The row for a result: group and pair by number, since data name them as they like, by a prompt too."""
+        group = f"group-{self.numbers[_digest(_GROUP + row.group)]}" if row.group else ""
+        if not group and self.repeated and (same := self.numbers.get(_said(row))):
+            group = f"same-{same}"  # one prompt twice says no more than once
+        own = self.numbers.get(_digest(_PAIR + row.pair)) if row.pair else None
+        return row._replace(group=group, pair=row.pair if own is None else f"own-pair-{own}")
 
     @property
     def rows(self) -> int:
@@ -95,14 +115,15 @@ class Survey:
         return tuple({id(f.description): f.description for f in self.files if f.description is not None}.values())
 
 
-def survey(given: Sequence[Path], columns: Columns, labels: Labels) -> Survey:
+def survey(given: Sequence[Path], columns: Columns, labels: Labels, split: str = "") -> Survey:
     """Read everything once, so that what is wrong is said before anything is measured.
 
-    Keeps 8 bytes of digest for each id and each named twin, and no text.
+    Keeps 8 bytes of digest for each row, each id and each named twin, and no text.
 
     Args:
         given: names of data, files and folders, see `guardrail.bench.sources`.
         columns, labels: what they leave open, the description of a file may say.
+        split: the only one to read; empty for all.
 
     Raises:
         DataError: with ``file:line`` and the mend; also where a file is not the one that its description lists, and
@@ -112,14 +133,25 @@ def survey(given: Sequence[Path], columns: Columns, labels: Labels) -> Survey:
     files: list[DataFile] = []
     seen: dict[bytes, tuple[Path, int]] = {}
     twins: dict[bytes, str] = {}
-    total, shelved = 0, known()
-    for source in sources(given):
+    texts: set[bytes] = set()
+    numbers: dict[bytes, int] = {}
+    total, empty, repeated, shelved = 0, 0, 0, known()
+    for source in sources(given, split):
         path, digest, count = source.path, sha256(source.path), 0
         described = source.description or next((d for d in shelved.values() if digest in d.files.values()), None)
         if described is not None:
             described.hold(path, digest)
         for line, row, twin in _rows_of(path, *_read_as(described, columns, labels)):
             count += 1
+            empty += not row.text.strip()
+            text = _said(row)
+            if text in texts:
+                repeated += 1
+                numbers.setdefault(text, len(numbers) + 1)
+            texts.add(text)
+            for word in (_GROUP + row.group if row.group else "", _PAIR + row.pair if row.pair else ""):
+                if word:
+                    numbers.setdefault(_digest(word), len(numbers) + 1)
             if twin and (key := _digest(twin)) not in twins:
                 twins[key] = f"pair-{len(twins) + 1}"
             if row.id:
@@ -131,11 +163,11 @@ def survey(given: Sequence[Path], columns: Columns, labels: Labels) -> Survey:
                         "line numbers instead: --column id="
                     )
                 seen[key] = path, line
-        files.append(DataFile(path, digest, count, described))
+        files.append(DataFile(path, digest, count, described, visible(source.shown)))
         total += count
     if not total:
         raise DataError(f"no rows in {', '.join(map(str, given))}: there is nothing to measure")
-    return Survey(tuple(files), len(seen) == total, twins)
+    return Survey(tuple(files), len(seen) == total, twins, empty, repeated, split, numbers)
 
 
 def rows(
@@ -173,6 +205,10 @@ def _taken(total: int, limit: int | None, seed: int | None) -> Iterator[bool]:
         yield take
 
 
+def _said(row: Row) -> bytes:
+    return _digest(f"{row.label}\n{row.text}")
+
+
 def _digest(word: str) -> bytes:
     return blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
@@ -205,8 +241,11 @@ def _rows_of(path: Path, columns: Columns, labels: Labels) -> Iterator[tuple[int
 def _row(record: dict[str, Any], place: str, columns: Columns, labels: Labels) -> Row:
     text = record.get(columns.text)
     if not isinstance(text, str):
+        # What looks like a name: a key could be anything, a prompt too.
+        have = [] if columns.text in record else [name for name in record if _FIELD.fullmatch(name)][:_FIELDS]
+        there = f" but the fields {', '.join(have)}" if have else ""
         raise DataError(
-            f"{place}: has no text in {columns.text!r}; if the prompt is in another column: --column text=NAME"
+            f"{place}: has no text in {columns.text!r}{there}; if the prompt is in another column: --column text=NAME"
         )
     own = own_label(record.get(columns.label))
     label = labels.ours(_word(record if own is None else {columns.label: own}, columns.label, "label", place))

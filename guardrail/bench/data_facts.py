@@ -21,7 +21,7 @@ def data_facts(
     return {
         "files": [
             {
-                "name": visible(str(f.path)),
+                "name": f.shown,
                 "sha256": f.sha256,
                 "rows": f.rows,
                 "description": _name(f.description),
@@ -29,7 +29,10 @@ def data_facts(
             for f in found.files
         ],
         "descriptions": [d.to_json() for d in found.descriptions],
+        **({"split": found.split} if found.split else {}),
         "rows": found.rows,
+        "empty_texts": found.empty,
+        "repeated": found.repeated,
         "measured": found.rows if limit is None else min(limit, found.rows),
         "sample": _sample_in_words(found.rows, limit, seed),
         "limit": limit,
@@ -41,9 +44,12 @@ def data_facts(
 def told_data(found: Survey, limit: int | None = None, seed: int | None = None) -> list[tuple[str, str]]:
     """The same in words, (name, value), for the head of a report."""
     told = [
-        ("data", f"{visible(f.path.name)}, {f.rows:,} rows, sha256 {f.sha256[:12]}…, {_called(f.description)}")
-        for f in found.files
+        ("data", f"{f.shown}, {f.rows:,} rows, sha256 {f.sha256[:12]}…, {_called(f.description)}") for f in found.files
     ]
+    if found.split:
+        told.append(("split", visible(found.split)))
+    if odd := _odd(found):
+        told.append(("rows", odd))
     told.append(("sample", _sample_in_words(found.rows, limit, seed)))
     for d in found.descriptions:
         told += [(f"licence of {d.name}", d.licence), *((f"{d.name} may not be used for", use) for use in d.not_for)]
@@ -52,6 +58,14 @@ def told_data(found: Survey, limit: int | None = None, seed: int | None = None) 
 
 def _called(told: Description | None) -> str:
     return NO_DESCRIPTION if told is None else f"described as {told.name} {told.version}"
+
+
+def _odd(found: Survey) -> str:
+    """Rows that weigh more than a reader would think; they are measured like all others."""
+    empty, repeated = found.empty, found.repeated
+    told = [f"{empty:,} with an empty text"] if empty else []
+    told += [f"{repeated:,} with the text and the label of an earlier row"] if repeated else []
+    return f"{'; '.join(told)} (measured like all others)" if told else ""
 
 
 def _sample_in_words(total: int, limit: int | None, seed: int | None) -> str:

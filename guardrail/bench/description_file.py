@@ -60,6 +60,15 @@ class Table:
     def wrong(self, name: str, what: str) -> DataError:
         return DataError(f"{self._path}:{self._lines.get(name, 1)}: {name} {what}")
 
+    def holds(self, needed: tuple[str, ...]) -> None:
+        """Raises DataError with all that is missing at once: it is written in one go."""
+        missing = [name for name in needed if name not in self._told]
+        if missing:
+            raise DataError(
+                f"{self._path}:1: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; a description "
+                f"needs {', '.join(needed)}: benchmarks/data/README.md has a short one"
+            )
+
     def nothing_else(self, known: set[str]) -> None:
         unknown = next((str(name) for name in self._told if name not in known), None)
         if unknown is not None:

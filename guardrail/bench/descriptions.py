@@ -39,6 +39,7 @@ NO_DESCRIPTION = "no description"
 """Said of data that nobody described."""
 
 _WHERE = "GUARDRAIL_BENCH_DATA"
+_NEEDED = ("name", "version", "licence", "languages", "labels", "not_for", "source", "files")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 
 
@@ -170,6 +171,7 @@ def read_description(path: Path, base: Path | None = None) -> Description:
         DataError: with ``file:line`` and the mend.
     """
     table = Table(path)
+    table.holds(_NEEDED)
     usual = {f.name for f in fields(Columns)}
     columns = table.words("columns")
     if unknown := sorted(set(columns) - usual):

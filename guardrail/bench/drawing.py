@@ -33,6 +33,8 @@ _WIDTH, _PLOT, _ROW = 480, 300, 18
 _LEFT, _RIGHT, _TOP, _AXIS = 58, 16, 12, 46
 _MOST_LABEL = 190
 _APART = 9  # of the points of one row
+_MARGIN = 0.01  # of an axis, at both of its ends
+_ABOVE_AXES = 3  # what lies higher is drawn later; the axes are at 2.5
 _FEW_POINTS = 12  # each is worth a marker
 _NOT_OURS = ("backend", "interactive", "toolbar", "webagg", "tk.", "macosx", "keymap")  # of windows; there is none
 
@@ -148,7 +150,9 @@ class _Drawing:
         self._draw_legend(canvas)
 
     def _axis(self, axes: Axes, which: str, of: Axis) -> None:
-        (axes.set_xlim if which == "x" else axes.set_ylim)(of.low, of.high)
+        # A curve along the border is not to lie under the axis, nor its markers half outside.
+        margin = _MARGIN * (of.high - of.low) if self._of.lines else 0.0
+        (axes.set_xlim if which == "x" else axes.set_ylim)(of.low - margin, of.high + margin)
         places, names = [at for at, _ in of.ticks], [self._token(name) for _, name in of.ticks]
         (axes.set_xticks if which == "x" else axes.set_yticks)(places, names)
 
@@ -161,7 +165,9 @@ class _Drawing:
                 axes.fill_between(across, low, high, color=colour, alpha=0.15, linewidth=0)
             few = len(across) <= _FEW_POINTS
             shown: dict[str, Any] = {"color": colour, "linestyle": dash, "marker": marker if few else ""}
-            axes.plot(across, up, linewidth=1.8, markersize=5, **shown)
+            # Values beyond the limits are cut off there; a whole marker on the border is not.
+            beyond = any(not a.low <= v <= a.high for a, vs in ((x, across), (y, up)) for v in vs if isfinite(v))
+            axes.plot(across, up, linewidth=1.8, markersize=5, clip_on=beyond, zorder=_ABOVE_AXES, **shown)
 
     def _draw_points(self, axes: Axes, canvas: Canvas, x: Axis) -> None:
         """The y axis is pixels from the top of the plot."""

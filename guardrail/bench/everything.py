@@ -1,7 +1,8 @@
 """``guardrail bench all``: every suite, each in a process of its own and a folder of its own, and one run of them all.
 
 A suite that is there already, made by the same command, is not run again; one that was stopped goes on. A suite that
-fails or cannot run here is named with its reason, and is no zero anywhere.
+fails or cannot run here is named with its reason, and is no zero anywhere. So is one that an earlier command left in
+the folder; made by the words that this command would use, it stays in the report though it was not asked for again.
 """
 
 from __future__ import annotations
@@ -9,20 +10,16 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from guardrail.bench.comparison import written_value
 from guardrail.bench.files import DataError
-from guardrail.bench.run.environment import environment
+from guardrail.bench.gathering import gathered
 from guardrail.bench.run.folder import RUN, read_run
-from guardrail.bench.run.measures import Measure
 from guardrail.bench.run.record import Run, StoredRun
-from guardrail.bench.tables import Sheet
 
-__all__ = ["Suite", "carry_out_all", "suites_of"]
+__all__ = ["Suite", "carry_out_all", "failed", "suites_of"]
 
 _START = "from guardrail.cli import main; main()"
 
@@ -37,7 +34,18 @@ class Suite:
 
 
 def suites_of(
-    *, prompts: Sequence[str], images: Sequence[str], train: Sequence[str], policy: str, workers: int, quick: bool
+    *,
+    prompts: Sequence[str],
+    images: Sequence[str],
+    train: Sequence[str],
+    policy: str,
+    workers: int,
+    quick: bool,
+    column: Sequence[str] = (),
+    label_map: Sequence[str] = (),
+    block: str | None = None,
+    benign: str | None = None,
+    other: str | None = None,
 ) -> list[Suite]:
     """Every suite, in the order in which they run.
 
@@ -46,49 +54,70 @@ def suites_of(
         images: folders of pictures.
         train: prompts that trained peers learn from.
         quick: few samples of everything: whether it works here, not what it says.
+        column, label_map, block, benign, other: how the prompts are read, as ``bench prompts`` takes it; None for what
+            each suite takes by itself.
     """
     few = ("--limit", "200") if quick else ()
-    of_prompts = tuple(word for path in prompts for word in ("--data", path))
-    of_images = tuple(word for path in images for word in ("--data", path))
-    learnt = tuple(word for path in train for word in ("--train", path))
+    of_prompts = _each("--data", prompts) + _each("--column", column) + _each("--label-map", label_map)
+    for option, labels in (("--block", block), ("--benign", benign), ("--other", other)):
+        of_prompts += (option, labels) if labels is not None else ()
+    of_images, pictures, learnt = _each("--data", images), _each("--images", images), _each("--train", train)
     no_prompts = "" if prompts else "no labelled prompts: --prompts FILE"
     no_images = "" if images else "no pictures: --images FOLDER"
-    rules, many = ("--policy", policy), ("--workers", str(workers))
-    pictures = tuple(word for path in images for word in ("--images", path))
+    # What is usual is left out, as `bench prompts` leaves it out of the command that it notes.
+    rules = ("--policy", policy) if policy != "default" else ()
+    many = ("--workers", str(workers)) if workers != 1 else ()
     small = ("--limit", "4") if quick else ()
+    disguised = ("--attack-rows", "20", "--pairs", "0") if quick else ()
+    calls = ("--calls", "5", "--memory-calls", "0", "--no-guard-memory") if quick else ()
+    forged = ("--quick", "--victims", "1") if quick else pictures
     return [
         Suite("policy", ("policy", *(("--draws", "100", "--calls", "50") if quick else ()))),
-        Suite("prompts", ("prompts", *of_prompts, *rules, *many, "--attacks", *few), no_prompts),
+        Suite("prompts", ("prompts", *of_prompts, *rules, *many, "--attacks", *few, *disguised), no_prompts),
         Suite("adaptive", ("adaptive", *of_prompts, *rules, *(("--rows", "3") if quick else ())), no_prompts),
         Suite("peers-text", ("peers", "--kind", "text", *of_prompts, *rules, *learnt, *few), no_prompts),
         Suite("peers-engine", ("peers", "--kind", "engine")),
         Suite("images", ("images", *of_images, "--attacks", *small), no_images),
         Suite("marks", ("marks", "--quick") if quick else ("marks", *pictures, *many)),
-        Suite("mark-attacks", ("marks", "--attacks", *(("--quick",) if quick else pictures))),
-        Suite("pipelines", ("pipelines", *rules, *(("--calls", "5", "--memory-calls", "0") if quick else ()))),
-        Suite("latency", ("latency", *rules, *(("--calls", "5", "--processes", "1") if quick else ()))),
+        Suite("mark-attacks", ("marks", "--attacks", *forged)),
+        Suite("pipelines", ("pipelines", *rules, *calls)),
+        Suite("latency", ("latency", *rules, *(("--calls", "5", "--processes", "0") if quick else ()))),
     ]
 
 
 def carry_out_all(
-    suites: Sequence[Suite], out: Path, command: str, tell: Callable[[str], None], *, fresh: bool = False
+    suites: Sequence[Suite],
+    out: Path,
+    command: str,
+    tell: Callable[[str], None],
+    *,
+    fresh: bool = False,
+    only: Sequence[str] = (),
 ) -> Run:
-    """Run what can run, and gather it.
+    """Run what can run, and gather it with what is there.
 
     Args:
         tell: told which suite begins.
+        only: names of suites; the others are not run.
 
     Raises:
-        DataError: no suite came to an end.
+        DataError: none of the suites asked for came to an end.
     """
     done: dict[str, StoredRun] = {}
     not_run: dict[str, str] = {}
+    earlier: dict[str, str] = {}
     for suite in suites:
+        folder = out / suite.name
+        words = ("bench", *suite.words, "--out", str(folder))
+        if only and suite.name not in only:
+            if not suite.lacking and _is_done(folder, words):
+                done[suite.name] = read_run(folder)
+            elif (folder / RUN).exists():
+                earlier[suite.name] = f"there from an earlier command, not asked for now: {suite.name}/report.html"
+            continue
         if suite.lacking:
             not_run[suite.name] = suite.lacking
             continue
-        folder = out / suite.name
-        words = ("bench", *suite.words, "--out", str(folder))
         if fresh or not _is_done(folder, words):
             tell(suite.name)
             why = _start(words)
@@ -96,16 +125,33 @@ def carry_out_all(
                 not_run[suite.name] = why
                 continue
         done[suite.name] = read_run(folder)
-    if not done:
+    if not any(not only or name in only for name in done):
         raise DataError(f"no suite came to an end: {'; '.join(f'{n}: {why}' for n, why in not_run.items())}")
-    return _gathered(done, not_run, command)
+    return gathered(done, {**not_run, **earlier}, command)
+
+
+def failed(run: Run, suites: Sequence[Suite]) -> bool:
+    """Whether one of the suites asked for did not come to an end, though it has its data."""
+    return any(suite.name in run.not_run and not suite.lacking for suite in suites)
 
 
 def _is_done(folder: Path, words: Sequence[str]) -> bool:
+    """Whether the folder holds a run of the same options, in whatever order they were noted."""
     if not (folder / RUN).exists():
         return False
     said = read_run(folder).run.get("command")
-    return said == shlex.join(["guardrail", *words])
+    return isinstance(said, str) and _options(shlex.split(said)) == _options(["guardrail", *words])
+
+
+def _options(words: Sequence[str]) -> list[list[str]]:
+    """Each option with its value, sorted; first what stands before them."""
+    found: list[list[str]] = [[]]
+    for word in words:
+        if word.startswith("--"):
+            found.append([word])
+        else:
+            found[-1].append(word)
+    return [found[0], *sorted(found[1:])]
 
 
 def _start(words: Sequence[str]) -> str:
@@ -123,59 +169,5 @@ def _start(words: Sequence[str]) -> str:
     return f"exit code {ended.returncode}: {said[-1] if said else 'it said nothing'}"
 
 
-def _gathered(done: Mapping[str, StoredRun], not_run: Mapping[str, str], command: str) -> Run:
-    measures = tuple(
-        replace(measure, of=(*measure.of, ("suite", name)))
-        for name, run in done.items()
-        for measure in run.measures.values()
-    )
-    rows = tuple(
-        (name, str(run.run.get("title", "")), f"{len(run.measures):,}", _whole(run), str(run.run.get("date", "")))
-        for name, run in done.items()
-    )
-    facts: dict[str, Any] = {
-        **environment(command),
-        "suites": {
-            name: {"command": run.run.get("command"), "date": run.run.get("date")} for name, run in done.items()
-        },
-    }
-    for part in ("policy", "checks", "lists", "data"):
-        found = next((run.run[part] for run in done.values() if run.run.get(part)), None)
-        if found is not None:
-            facts[part] = found
-    return Run(
-        "all",
-        "Every suite",
-        facts,
-        measures,
-        timing={name: run.run.get("timing", {}) for name, run in done.items()},
-        told=(("machine", facts["machine"]), ("command", command), ("commit", facts["commit"] or "none")),
-        sheets=(
-            Sheet("Suites", ("suite", "what", "figures", "first over everything", "date"), rows, words=2),
-            *_overall(done),
-        ),
-        not_run=not_run,
-    )
-
-
-def _whole(run: StoredRun) -> str:
-    first = next((m for m in run.measures.values() if not m.of and m.value is not None), None)
-    return "–" if first is None else f"{first.name} {written_value(first)}"
-
-
-def _overall(done: Mapping[str, StoredRun]) -> list[Sheet]:
-    """The figures over everything of each suite; its own report has the parts."""
-    rows = []
-    for name, run in done.items():
-        for measure in run.measures.values():
-            if not measure.of:
-                rows.append((name, measure.name, written_value(measure), _interval(measure), measure.remark))
-    head = ("suite", "figure", "value", "95 %", "remark")
-    return [Sheet("Figures over everything", head, tuple(rows), words=2)] if rows else []
-
-
-def _interval(measure: Measure) -> str:
-    if measure.interval is None:
-        return "–"
-    low, high = measure.interval
-    return f"{100 * low:.2f}–{100 * high:.2f} %" if measure.unit == "share" else f"{low:.4g}–{high:.4g}"
+def _each(option: str, values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word for value in values for word in (option, value))

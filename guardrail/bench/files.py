@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from hashlib import sha256 as new_sha256
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -21,6 +22,7 @@ __all__ = ["SUFFIXES", "DataError", "found_in", "records", "sha256"]
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", *tabular.SUFFIXES)
 _STATE = "state.json"
+_BETWEEN = {",": "commas", ";": "semicolons", "\t": "tabs"}
 MOST_BYTES_IN_A_LINE = 16 << 20  # also bounds what a hostile .gz can make of a few bytes
 
 
@@ -162,7 +164,11 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 def _csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     limit = csv.field_size_limit(MOST_BYTES_IN_A_LINE)
     begins = 1
-    reader = csv.reader((text for _, text in _lines(path)), strict=True)
+    lines = (text for _, text in _lines(path))
+    first = next(lines, "")
+    # The head decides: "," wherever it has one, since a text may hold any of them.
+    between = next((sign for sign in ",;\t" if sign in first), ",")
+    reader = csv.reader(chain((first,), lines) if first else lines, strict=True, delimiter=between)
     try:
         head = [name.strip() for name in next(reader, [])]
         for name in required:
@@ -178,7 +184,7 @@ def _csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator
                 if len(values) != len(head):
                     raise DataError(
                         f"{path}:{begins}: {len(values)} values for {len(head)} columns: put quotes around a text with "
-                        "commas"
+                        f"{_BETWEEN[between]}"
                     )
                 # An empty cell is no value, as a field left out of a JSON object is none; but an empty prompt is one.
                 yield begins, {k: v for k, v in zip(head, values, strict=True) if v or k in required}

@@ -3,11 +3,15 @@
 A figure over everything fails when it got worse by more than the tolerance: on the same data a guard that decides
 otherwise has changed, whatever a test of significance says. A figure of one part (a language, a label) fails when it
 got worse by more than the tolerance and that is more than chance, over all languages, or all labels, together (Holm
-1979): of a hundred small parts some always move. Parts of fewer than 30 samples take no part.
+1979): of a hundred small parts some always move. Parts too small to show it, whatever became of them, take no part
+(Tarone 1990).
+
+What needs no figure: a check that no longer ran, a locked rule that was changed, a list that is empty.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +19,16 @@ from pathlib import Path
 from guardrail.bench.comparison import LEVEL, Change, Comparison, written_value
 from guardrail.bench.files import DataError
 from guardrail.bench.report import prepare, write_texts
-from guardrail.bench.run.measures import FEW, Measure
+from guardrail.bench.run.measures import Measure
 
 __all__ = ["Finding", "Limit", "gate", "limits_of", "write_junit"]
 
 _STOPPED = ("block_rate", "stop_rate")
-# Figures of samples that depend on the decisions themselves: fewer of them are no loss.
+# Figures of samples that depend on the decisions themselves: fewer of them, or none, are no loss.
 _OF_DECISIONS = ("attack_", "adaptive_", "threshold_", "bypass_", "binding_")
+# Figures of what checks find in pictures that nobody described: no direction is better, but less of it is to be told.
+_FOUND = ("nudity_", "face_", "known_")
+_NAMED = 3  # so many keys are written out
 TOLERANCE = 0.005
 """Half a point of a share, and as much of any other unit."""
 _PARTS = frozenset({"label", "lang", "source", "attack", "with", "pairs", "cause", "folder", "category"})
@@ -41,11 +48,13 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one figure: `failure` says why it fails, and is empty where it does not."""
+    """What became of one figure: `failure` says why it fails, and is empty where it does not; then `remark` is what
+    has to be known of it all the same."""
 
     key: str
     told: str
     failure: str = ""
+    remark: str = ""
 
 
 def limits_of(under: Sequence[str], over: Sequence[str], *, bound: bool = False) -> list[Limit]:
@@ -74,20 +83,27 @@ def gate(
     limits: Sequence[Limit] = (),
     against: Comparison | None = None,
     tolerance: float = TOLERANCE,
+    *,
+    on_change: bool = False,
 ) -> list[Finding]:
     """Every figure that was looked at, failed ones first.
+
+    Args:
+        on_change: fail on any policy, list or check that differs from the baseline's, whatever the figures are.
 
     Raises:
         DataError: the runs are of other data, or there is nothing to look at: a gate that cannot close is none.
     """
     if against is not None and not against.same_data:
+        why = "; ".join(against.other_samples) or "one of the two runs does not say on which samples"
         raise DataError(
-            "the baseline was measured on other samples, or one of the runs does not say on which: a change of the "
-            "figures would say nothing. Measure the baseline anew with the same data and options. "
-            f"{'; '.join(against.differ)}"
+            f"the baseline was measured on other samples ({why}): a change of the figures would say nothing. Measure "
+            "the baseline anew with the same data and options"
         )
     found = [_limited(measures, limit) for limit in limits]
     if against is not None:
+        told = against.deciding if on_change else against.weakened
+        found += [Finding(text, text, f"{text}; if that is meant, measure the baseline anew") for text in told]
         found += _compared(against, tolerance)
     if not found:
         raise DataError("nothing to look at: give --baseline, --fail-under or --fail-over")
@@ -98,51 +114,76 @@ def _limited(measures: Mapping[str, Measure], limit: Limit) -> Finding:
     asked = f"{'at least' if limit.at_least else 'at most'} {limit.value:g}"
     measure = measures.get(limit.key)
     if measure is None:
-        return Finding(limit.key, "not in the run", f"{limit.key} is not in the run; {asked} is asked for")
+        return Finding(
+            limit.key,
+            "not in the run",
+            f"{limit.key} is not in the run; {asked} is asked for{_like(measures, limit.key)}",
+        )
     if measure.value is None:
         return Finding(limit.key, written_value(measure), f"{limit.key} was not measured; {asked} is asked for")
     value = measure.value
+    if measure.unit in ("share", "census", "area") and not 0.0 <= limit.value <= 1.0:
+        raise DataError(f"{limit.key} lies between 0 and 1, and {limit.value:g} does not: write 0.98 for 98 %")
     if limit.bound:
         if measure.interval is None:
             return Finding(limit.key, written_value(measure), f"{limit.key} has no interval to hold against {asked}")
         ends = [interval[0 if limit.at_least else 1] for interval in measure.intervals]
         value = min(ends) if limit.at_least else max(ends)
-    unread = measures.get("not_checked_rate")
-    if measure.name in _STOPPED and unread is not None and (unread.value or 0.0) > TOLERANCE:
-        return Finding(
-            limit.key,
-            written_value(measure),
-            f"{limit.key} counts prompts that no check read ({written_value(unread)}): it says nothing of the checks",
-        )
+    if measure.name in _STOPPED and (why := _unread(measures, measure)):
+        return Finding(limit.key, written_value(measure), f"{limit.key} counts prompts that no check read ({why})")
     failed = value < limit.value if limit.at_least else value > limit.value
     told = f"{written_value(measure)}{f', bound {value:.4g}' if limit.bound else ''}"
-    return Finding(limit.key, told, f"{limit.key} is {told}; {asked} is asked for" if failed else "")
+    remark = "" if limit.bound else measure.remark
+    return Finding(limit.key, told, f"{limit.key} is {told}; {asked} is asked for" if failed else "", remark)
+
+
+def _unread(measures: Mapping[str, Measure], measure: Measure) -> str:
+    """Of the prompts that a figure is of, or of all, those that were blocked unread; empty where there are few."""
+    counted = re.match(r"([\d,]+) of them blocked unread", measure.caveat)
+    if counted and int(counted[1].replace(",", "")) > TOLERANCE * measure.n:
+        return measure.caveat
+    whole = measures.get("not_checked_rate")
+    return written_value(whole) if whole is not None and (whole.value or 0.0) > TOLERANCE else ""
+
+
+def _like(measures: Mapping[str, Measure], key: str) -> str:
+    """Figures of that name, for whoever wrote another part of it, or none."""
+    name = key.partition("[")[0]
+    found = [m.key for m in measures.values() if m.name == name]
+    return f". It has {', '.join(found[:_NAMED])}{', …' if len(found) > _NAMED else ''}" if found else ""
 
 
 def _compared(against: Comparison, tolerance: float) -> list[Finding]:
-    found = [Finding(key, "gone", f"{key} is no longer measured") for key in against.gone]
-    # Each of the smallest parts would cost the others power, and could not fail itself.
+    gone = [key for key in against.gone if not key.startswith(_OF_DECISIONS) and "[cause=" not in key]
+    found = [Finding(key, "gone", f"{key} is no longer measured") for key in gone]
     families: dict[tuple[str, ...], list[Change]] = {}
     for c in against.changes:
-        if _is_part(c) and c.after.better and c.before.n >= FEW:
+        if _is_part(c) and c.after.better:
             families.setdefault((c.after.name, *(dimension for dimension, _ in c.after.of)), []).append(c)
     surely = {key for family in families.values() for key in _holm(family)}
     for change in against.changes:
-        if not change.after.better:
-            continue
         told = f"{written_value(change.before)} → {written_value(change.after)}"
-        found.append(Finding(change.key, told, _why(change, told, tolerance, change.key in surely)))
+        why = _why(change, told, tolerance, change.key in surely)
+        if why or change.after.better:
+            worse = 0 < change.worse_by <= tolerance and change.sure and not _is_part(change)
+            found.append(Finding(change.key, told, why, "worse, within the tolerance" if worse and not why else ""))
     return found
 
 
 def _why(change: Change, told: str, tolerance: float, surely: bool) -> str:
+    decided = change.after.name.startswith(_OF_DECISIONS)
     if change.before.value is not None and change.after.value is None:
-        return f"{change.key} is no longer measured: {change.after.note or 'no reason given'}"
-    if not change.after.name.startswith(_OF_DECISIONS) and change.after.n < change.before.n and not _is_part(change):
+        cured = decided and change.after.note == "nothing was altered"
+        return "" if cured else f"{change.key} is no longer measured: {change.after.note or 'no reason given'}"
+    if not decided and change.after.n < change.before.n and not _is_part(change) and change.after.better:
         return f"{change.key} rests on fewer samples: {told}"
+    p = "" if change.difference is None else f", p = {change.difference.p:.3g} ({change.difference.method})"
+    if not change.after.better:
+        fell = (change.before.value or 0.0) - (change.after.value or 0.0)
+        less = change.after.name.startswith(_FOUND) and fell > tolerance and change.sure and not _is_part(change)
+        return f"{change.key} finds less in the same pictures: {told}{p}" if less else ""
     if change.worse_by <= tolerance or (_is_part(change) and not surely):
         return ""
-    p = "" if change.difference is None else f", p = {change.difference.p:.3g} ({change.difference.method})"
     return f"{change.key} got worse: {told}{p}"
 
 
@@ -153,12 +194,24 @@ def _is_part(change: Change) -> bool:
 def _holm(changes: Sequence[Change]) -> set[str]:
     """Keys whose change is more than chance when all of them are looked at together."""
     certain = {c.key for c in changes if c.difference is None and c.sure}
-    tested = sorted(((c.difference.p, c.key) for c in changes if c.difference is not None), key=lambda item: item[0])
+    able = _able([c for c in changes if c.difference is not None])
+    tested = sorted(((c.difference.p, c.key) for c in able if c.difference is not None), key=lambda item: item[0])
     for i, (p, key) in enumerate(tested):
         if p > LEVEL / (len(tested) - i):
             break
         certain.add(key)
     return certain
+
+
+def _able(changes: Sequence[Change]) -> list[Change]:
+    """Those that could be more than chance among so many, had every sample of them changed; the others would cost
+    them power (Tarone 1990). The smallest p of an exact test of n changed pairs is 2 · 2⁻ⁿ; Fisher's is smaller."""
+    least = {c.key: 2.0 ** (1 - min(c.before.n, c.after.n, 1_000)) for c in changes}
+    for k in range(1, len(changes) + 1):
+        able = [c for c in changes if least[c.key] <= LEVEL / k]
+        if len(able) <= k:
+            return able
+    return list(changes)
 
 
 def write_junit(findings: Sequence[Finding], path: Path) -> None:

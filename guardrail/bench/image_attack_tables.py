@@ -11,7 +11,7 @@ from guardrail.bench.image_samples import PARTIAL
 from guardrail.bench.run.figures import Figure, Points
 from guardrail.bench.run.measures import Measure, of_rate
 from guardrail.bench.statistics import Rate
-from guardrail.bench.tables import Sheet
+from guardrail.bench.tables import Sheet, counted, explained
 
 __all__ = [
     "attack_figures",
@@ -156,7 +156,7 @@ def attack_sheets(samples: Sequence[Sample]) -> Iterator[Sheet]:
     told = {f: by for f, by in changes.items() if any(rate.of for two in by.values() for rate in two)}
     for finding, by in told.items():
         rows = tuple(
-            (a, IMAGE_ATTACKS[a].kind, f"{lost.of:,}", percent(lost), f"{added.of:,}", percent(added))
+            (a, IMAGE_ATTACKS[a].kind, counted(lost.of), percent(lost), counted(added.of), percent(added))
             for a, (lost, added) in by.items()
             if lost.of or added.of
         )
@@ -168,7 +168,7 @@ def attack_sheets(samples: Sequence[Sample]) -> Iterator[Sheet]:
         if lacking := sum(sum(_unanswered(of, finding)) for of in pairs.values()):
             note += f" {lacking:,} attacked pictures could not be checked, and are in no column."
         head = ("attack", "kind", "n", "lost, % (95 %)", "n", "added, % (95 %)")
-        yield Sheet(f"Attacks: {_FINDINGS[finding].what}", head, rows, note, words=2)
+        yield explained(Sheet(f"Attacks: {_FINDINGS[finding].what}", head, rows, note, words=2))
 
 
 def attack_figures(samples: Sequence[Sample]) -> Iterator[Figure]:

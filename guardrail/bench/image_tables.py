@@ -19,12 +19,13 @@ from guardrail.bench.image_attack_tables import (
     points,
 )
 from guardrail.bench.image_samples import EXPLICIT, PARTIAL
+from guardrail.bench.run.environment import written_date
 from guardrail.bench.run.figures import Figure
 from guardrail.bench.run.measures import Better, Measure, of_rate
 from guardrail.bench.statistics import Rate
-from guardrail.bench.tables import Sheet
+from guardrail.bench.tables import Sheet, counted, explained, percentile
 
-__all__ = ["figures", "measures", "not_run", "percentiles", "sheets", "told"]
+__all__ = ["COUNTED", "figures", "measures", "not_run", "percentiles", "sheets", "told"]
 
 Sample = Mapping[str, Any]
 Is = Callable[[Sample], bool]
@@ -92,6 +93,8 @@ _MEASURES: tuple[tuple[str, str, Better, Is, Is], ...] = (
     ),
     ("not_checked_rate", "could not be checked", "lower", lambda s: True, lambda s: bool(s["cause"])),
 )
+COUNTED: Mapping[str, tuple[Is, Is]] = {name: (asked, counts) for name, _, _, asked, counts in _MEASURES}
+"""Measure → of which pictures it is asked, and which of them count."""
 _TITLES = {"": "All pictures", "folder": "By folder", "category": "By category"}
 
 
@@ -134,7 +137,7 @@ def percentiles(clean: Sequence[Sample]) -> dict[str, dict[str, float]]:
     for name in names:
         values = np.array([s["cpu_ms"][name] for s in clean if name in s["cpu_ms"]])
         p50, p95 = (float(v) for v in np.percentile(values, (50, 95)))
-        made[name] = {"p50": p50, "p95": p95, "share": float(values.sum()) / total if total else 0.0}
+        made[name] = {"p50": p50, "p95": p95, "n": len(values), "share": float(values.sum()) / total if total else 0.0}
     return made
 
 
@@ -154,25 +157,19 @@ def sheets(
             for _, said, _, asked, counts in _MEASURES if of == by else ():
                 rate = Rate(sum(counts(s) for s in members if asked(s)), sum(map(asked, members)))
                 if rate.of:
-                    rows.append((name or "all", said, f"{rate.hits:,}", f"{rate.of:,}", percent(rate)))
+                    rows.append((name or "all", said, f"{rate.hits:,}", counted(rate.of), percent(rate)))
         note = f"Wilson intervals; they take pictures for independent. Thresholds: {limits}." if not by else ""
         if rows:
-            yield Sheet(
-                title,
-                ("pictures", "measure", "count", "n", "% (95 %)"),
-                tuple(rows),
-                note,
-                words=2,
-                brief=by != "category",
-            )
+            head = ("pictures", "measure", "count", "n", "% (95 %)")
+            yield explained(Sheet(title, head, tuple(rows), note, words=2, brief=by != "category"))
     yield from attack_sheets(samples)
     times = tuple(
-        (name, f"{t['p50']:.1f}", f"{t['p95']:.1f}", f"{100 * t['share']:.1f} %")
+        (name, f"{t['p50']:.1f}", percentile(t, 95, t["n"], 1), f"{t['n']:,}", f"{100 * t['share']:.1f} %")
         for name, t in timing["processor_ms"].items()
     )
     note = "Of one picture at a time; processor time, which a busy machine lengthens less than wall time."
     if times:
-        yield Sheet("Processor time, ms", ("stage", "p50", "p95", "share"), times, note)
+        yield Sheet("Processor time, ms", ("stage", "p50", "p95", "n", "share"), times, note)
     if shown:
         yield Sheet("Files", ("kind", "file"), tuple(shown), "Named because --show asked for it.", words=2)
 
@@ -219,4 +216,4 @@ def told(facts: Mapping[str, Any], samples: Sequence[Sample]) -> Iterator[tuple[
     load = "" if facts["load"] is None else f"; load average {facts['load']:.1f} before it began"
     yield "machine", facts["machine"] + load
     yield "command", facts["command"]
-    yield "date", f"{facts['date']}, guardrail {facts['guardrail']}"
+    yield "date", written_date(facts)

@@ -22,7 +22,7 @@ from guardrail.bench.image_tables import figures, measures, not_run, percentiles
 from guardrail.bench.pictures import Picture, numbered, picture_folders, pictures
 from guardrail.bench.run.environment import environment
 from guardrail.bench.run.record import Run
-from guardrail.bench.run.samples import FILE, Samples
+from guardrail.bench.run.samples import FILE, Samples, damaged
 from guardrail.checks.base import Check, CheckSettings
 from guardrail.checks.registry import Unavailable, construct
 from guardrail.media import ImageInput
@@ -159,7 +159,7 @@ def _samples(
     tell: Progress,
 ) -> list[Sample]:
     """A sample of each picture as it came, followed by one for each attack."""
-    kept = ("guardrail", "commit", "checks", "thresholds", "attacks", "known_images", "seed")
+    kept = ("guardrail", "source", "checks", "thresholds", "attacks", "known_images", "seed")
     identity = {
         "suite": "images",
         **{name: facts[name] for name in kept},
@@ -176,9 +176,13 @@ def _samples(
                 if sample is None:
                     sample = new(made)
                     samples.add(sample | ({"file": str(picture.path)} if plan.keep_names else {}))
+                elif sample.get("id") != f"{number + 1:06d}":
+                    raise damaged(path)
                 made.append(sample)
                 tell("pictures", len(made), steps)
             samples.flush()
+        if next(ready, None) is not None:
+            raise damaged(path)
     return made
 
 

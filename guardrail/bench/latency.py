@@ -21,10 +21,10 @@ import numpy as np
 
 from guardrail.bench.files import DataError
 from guardrail.bench.pipelines import one_thread
-from guardrail.bench.run.environment import environment
+from guardrail.bench.run.environment import environment, written_date
 from guardrail.bench.run.fingerprint import policy_facts
 from guardrail.bench.run.record import Run
-from guardrail.bench.tables import Sheet
+from guardrail.bench.tables import Sheet, counted, explained, percentile
 from guardrail.decision import Decision
 from guardrail.guard import Guard
 from guardrail.guard.parts import load
@@ -75,7 +75,7 @@ def measure(plan: LatencyPlan, progress: Callable[[str, int, int], None] | None 
     """
     tell = progress or (lambda what, done, of: None)
     not_run: dict[str, str] = {}
-    timing: dict[str, Any] = {"cold_ms": {}, "call_ms": {}, "share_ms": {}}
+    timing: dict[str, Any] = {"cold_ms": {}, "call_ms": {}, "share_ms": {}, "share_calls": {}}
     if plan.processes:
         timing["cold_ms"] = _cold(plan, tell)
     else:
@@ -93,6 +93,7 @@ def measure(plan: LatencyPlan, progress: Callable[[str, int, int], None] | None 
         _whole_call(plan, Path(folder), timing, not_run, tell)
     timing["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     facts = {**environment(plan.command), "policy": policy_facts(engine), "checks": checks, "calls": plan.calls}
+    busy = "" if facts["load"] is None else f"; load average {facts['load']:.1f} when it ended"
     return Run(
         "latency",
         "What the guard costs",
@@ -101,8 +102,9 @@ def measure(plan: LatencyPlan, progress: Callable[[str, int, int], None] | None 
         timing=timing,
         told=(
             ("policy", f"{engine.ref.id} {engine.ref.version}, sha256 {engine.ref.sha256}"),
-            ("machine", f"{facts['machine']}; load average {facts['load']} when it ended"),
+            ("machine", facts["machine"] + busy),
             ("command", plan.command),
+            ("date", written_date(facts)),
             ("peak memory of this process", f"{timing['peak_memory_mb']:.0f} MB"),
         ),
         sheets=tuple(_sheets(timing)),
@@ -165,7 +167,7 @@ def _prompts(plan: LatencyPlan, guard: Guard, timing: dict[str, Any], tell: Call
         tell("prompts", i, len(PROMPTS))
         timing["call_ms"][name] = _calls(lambda text=text: guard.check_prompt(text), plan.calls)  # type: ignore[misc]
     text = PROMPTS["prompt, 24 words"]
-    timing["share_ms"]["prompt, 24 words"] = _shares(lambda: guard.check_prompt(text), 50)
+    _shares(timing, "prompt, 24 words", lambda: guard.check_prompt(text), 50)
 
 
 def _pictures(
@@ -184,7 +186,7 @@ def _pictures(
         turn = iter(range(10**9))
         check = lambda stock=stock, turn=turn: guard.check_image(stock[next(turn) % _STOCK])  # noqa: E731
         timing["call_ms"][f"picture, {side} px"] = _calls(check, max(5, plan.calls // 3))
-        timing["share_ms"][f"picture, {side} px"] = _shares(check, 10)
+        _shares(timing, f"picture, {side} px", check, 10)
 
 
 def _noisy(picture: Any, side: int) -> list[Any]:
@@ -194,10 +196,11 @@ def _noisy(picture: Any, side: int) -> list[Any]:
     return [np.clip(base + rng.integers(-3, 4, base.shape, np.int16), 0, 255).astype(np.uint8) for _ in range(_STOCK)]
 
 
-def _shares(make: Callable[[], Decision], runs: int) -> Times:
-    """Median milliseconds of each step of one request."""
+def _shares(timing: dict[str, Any], name: str, make: Callable[[], Decision], runs: int) -> None:
+    """Median milliseconds of each step of one request, and of how many."""
     found = [dict(make().timings_ms) for _ in range(runs)]
-    return {name: statistics.median(f.get(name, 0.0) for f in found) for name in found[0]}
+    timing["share_ms"][name] = {step: statistics.median(f.get(step, 0.0) for f in found) for step in found[0]}
+    timing["share_calls"][name] = runs
 
 
 def _whole_call(
@@ -227,7 +230,7 @@ def _whole_call(
         guard.warmup()
         pipe = wrap(bare, guard=guard)
         timing["call_ms"][f"image to image, {_STEPS} steps, guarded"] = _calls(lambda: generate(pipe), runs)
-        timing["share_ms"]["image to image"] = _shares(lambda: generate(pipe).guardrail[0], max(3, runs // 4))
+        _shares(timing, "image to image", lambda: generate(pipe).guardrail[0], max(3, runs // 4))
     tell("a guarded call", 1, 1)
 
 
@@ -247,10 +250,12 @@ def _sheets(timing: Mapping[str, Any]) -> list[Sheet]:
     ]
     for name, steps in timing["share_ms"].items():
         total = sum(steps.values())
-        rows = tuple((step, f"{ms:.3f}", f"{100 * ms / total:.0f}") for step, ms in steps.items())
-        sheets.append(Sheet(f"Share of each step: {name}", ("step", "median, ms", "share, %"), rows))
-    return [sheet for sheet in sheets if sheet.rows]
+        n = counted(timing["share_calls"][name])
+        rows = tuple((step, f"{ms:.3f}", f"{100 * ms / total:.0f}", n) for step, ms in steps.items())
+        sheets.append(Sheet(f"Share of each step: {name}", ("step", "median, ms", "share, %", "n"), rows))
+    return [explained(sheet) for sheet in sheets if sheet.rows]
 
 
 def _row(name: str, of: Mapping[str, float]) -> tuple[str, ...]:
-    return (name, *(f"{of[key]:.2f}" for key in ("p50", "p95", "p99", "max")), f"{of['calls']:.0f}")
+    n = int(of["calls"])
+    return (name, *(percentile(of, p, n) for p in (50, 95, 99)), f"{of['max']:.2f}", counted(n))

@@ -1,4 +1,18 @@
 "use strict";
+for (const facts of document.querySelectorAll("details.facts")) {
+  let shown = facts.open = false;
+  addEventListener("beforeprint", () => { shown = facts.open; facts.open = true; });
+  addEventListener("afterprint", () => { facts.open = shown; });
+}
+for (const box of document.querySelectorAll(".box")) {
+  const hint = document.createElement("p");
+  hint.className = "hint";
+  hint.textContent = "scroll sideways →";
+  hint.hidden = true;
+  box.before(hint);
+  // A folded table has no width until it is shown.
+  new ResizeObserver(() => { hint.hidden = box.scrollWidth <= box.clientWidth + 1; }).observe(box);
+}
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0], first = [...body.rows], heads = [...table.tHead.rows[0].cells];
   const number = (text) => {

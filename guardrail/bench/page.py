@@ -6,6 +6,7 @@ slipped through unescaped would neither run nor load anything. Without the scrip
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from guardrail.bench.colours import STYLE
 from guardrail.bench.drawing import Drawn
+from guardrail.bench.headline import MEASURED, headline
 from guardrail.bench.limits import HOLDS_PROMPTS, figures_sheet, limits, worded
 from guardrail.bench.run.record import Run
 from guardrail.bench.svg import without_controls
@@ -23,6 +25,7 @@ from guardrail.bench.tables import Sheet
 __all__ = ["page"]
 
 
+_INTERVAL = re.compile(r" \([\d.]+–[\d.]+\)$")
 _MOST_FIGURES = 2_000  # more rows make a browser slow
 
 
@@ -43,7 +46,7 @@ def page(run: Run, drawn: Drawn) -> str:
         f"<title>{_text(run.title)}</title><style>{style}</style></head><body><main>",
         f"<h1>{_text(run.title)}</h1>",
         *([f'<p class="warning" role="note">{_text(HOLDS_PROMPTS)}</p>'] if run.texts else []),
-        *_facts(run.told),
+        *_first(run),
         "<nav><h2>Contents</h2><ul>",
         *(f'<li><a href="#{name}">{_text(title)}</a></li>' for name, title, _ in sections),
         "</ul></nav>",
@@ -72,6 +75,17 @@ def _facts(told: Sequence[tuple[str, str]]) -> Iterator[str]:
     if told:
         pairs = (f"<dt>{_text(name)}</dt><dd><bdi>{_text(value)}</bdi></dd>" for name, value in told)
         yield f"<dl>{''.join(pairs)}</dl>"
+
+
+def _first(run: Run) -> Iterator[str]:
+    """What was found, and then with what: that is folded by the script, and open without it and on paper."""
+    short = headline(run)
+    if short is None:
+        yield from _facts(run.told)
+        return
+    yield f'<section id="short"><h2>{short.title}</h2>{"".join(_table(short))}</section>'
+    if run.told:
+        yield f'<details class="facts" open><summary>{MEASURED}</summary>{"".join(_facts(run.told))}</details>'
 
 
 def _sections(run: Run, drawn: Drawn) -> Iterator[tuple[str, str, str]]:
@@ -115,6 +129,11 @@ def _plots(run: Run, drawn: Drawn) -> str:
     )
 
 
+def _kind(cells: Sequence[str]) -> str:
+    """Of a column of figures: those with an interval may be broken before it where there is little room."""
+    return ' class="i"' if any(_INTERVAL.search(cell) for cell in cells) else ""
+
+
 def _table(sheet: Sheet) -> Iterator[str]:
     if sheet.note:
         yield f'<p class="note">{_text(sheet.note)}</p>'
@@ -122,8 +141,9 @@ def _table(sheet: Sheet) -> Iterator[str]:
         yield "<p>Nothing to show.</p>"
         return
     yield f'<div class="box" tabindex="0" role="region" aria-label="{_text(sheet.title)}"><table><thead><tr>'
-    text = worded(sheet)
-    kinds = [' class="w"' if i in text else "" for i in range(len(sheet.head))]
+    # A remark may begin with a number; it is no figure for all that.
+    text = worded(sheet) | {i for i, name in enumerate(sheet.head) if name == "remark"}
+    kinds = [' class="w"' if i in text else _kind(cells) for i, cells in enumerate(zip(*sheet.rows, strict=True))]
     for kind, name in zip(kinds, sheet.head, strict=True):
         yield f'<th scope="col"{kind}>{_text(name)}</th>'
     yield "</tr></thead><tbody>"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guardrail.bench.run.environment import environment
+from guardrail.bench.run.environment import environment, written_date
 from guardrail.bench.run.record import Run
-from guardrail.bench.tables import Sheet
+from guardrail.bench.tables import Sheet, counted, explained, percentile
 
 __all__ = ["pipeline_facts", "pipeline_sheets", "pipelines_run"]
 
@@ -17,6 +17,9 @@ _CALL = {
     "own_wall": "outside of the pipeline's call, wall",
     "own_processor": "outside of the pipeline's call, processor",
 }
+
+
+_MET = {True: "yes", False: "no", None: "too few calls to say"}
 
 
 def pipelines_run(report: Mapping[str, Any]) -> Run:
@@ -30,6 +33,7 @@ def pipelines_run(report: Mapping[str, Any]) -> Run:
         {
             **environment(run["command"]),
             "date": run["date"],
+            "commit": run["commit"],
             "load": run["load"],
             "pipeline": report["pipeline"],
             "policy": {"id": report["policy"]},
@@ -49,14 +53,22 @@ def pipeline_sheets(report: Mapping[str, Any]) -> list[Sheet]:
         made += _growth(report["memory"])
     if report["guard_memory"] is not None:
         made.append(_guard(report["guard_memory"]))
-    return [sheet for sheet in made if sheet.rows]
+    return [explained(sheet) for sheet in made if sheet.rows]
 
 
 def _targets(report: Mapping[str, Any]) -> Sheet:
     rows = tuple(
-        (t["what"], _figure(t["value"]), _figure(t["limit"]), "yes" if t["met"] else "no") for t in report["targets"]
+        (
+            t["what"],
+            _figure(t["value"]),
+            _figure(t["limit"]),
+            "–" if t["n"] is None else counted(t["n"]),
+            _MET[t["met"]],
+        )
+        for t in report["targets"]
     )
-    return Sheet("Targets", ("what", "measured", "at most", "met"), rows, "Medians.")
+    note = "Medians over n calls, or n loops of steps. Memory is of one process."
+    return Sheet("Targets", ("what", "measured", "at most", "n", "met"), rows, note)
 
 
 def _calls(calls: Mapping[str, Any]) -> Sheet:
@@ -67,7 +79,7 @@ def _calls(calls: Mapping[str, Any]) -> Sheet:
     note = (
         "Checks stubbed. Record: the wrapper and a record; marks: both and a mark; previews: policy strict, none due."
     )
-    return Sheet("A call, ms", ("guarded", "measure", "p5", "p50", "p95"), tuple(rows), note, words=2)
+    return Sheet("A call, ms", ("guarded", "measure", "p5", "p50", "p95", "n"), tuple(rows), note, words=2)
 
 
 def _steps(steps: Mapping[str, Any]) -> Sheet:
@@ -75,7 +87,7 @@ def _steps(steps: Mapping[str, Any]) -> Sheet:
         (name, what, *_spread(said)) for name, of in steps.items() if isinstance(of, dict) for what, said in of.items()
     )
     note = steps.get("not_measured", "Added to one scheduler.step; a preview that is due is none of it.")
-    return Sheet("A step, ms", ("guarded", "time", "p5", "p50", "p95"), rows, note, words=2)
+    return Sheet("A step, ms", ("guarded", "time", "p5", "p50", "p95", "n"), rows, note, words=2)
 
 
 def _growth(memory: Mapping[str, Any]) -> list[Sheet]:
@@ -117,19 +129,24 @@ def pipeline_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("policy", report["policy"]),
         ("machine", run["machine"] + busy),
         ("command", run["command"]),
-        ("date", f"{run['date']}, guardrail {run['guardrail']}"),
+        ("date", written_date(run)),
     ]
     if report["guard_memory"] is not None and (peak := report["guard_memory"]["peak_above_bare_mb"]) is not None:
         facts.insert(3, ("memory of the guard at its peak", f"{peak:.0f} MB above torch and diffusers"))
     return facts
 
 
-def _spread(said: Mapping[str, float]) -> tuple[str, str, str]:
-    return _figure(said["p5"]), _figure(said["p50"]), _figure(said["p95"])
+def _spread(said: Mapping[str, float]) -> tuple[str, ...]:
+    n = int(said["n"])
+    return (*(percentile(said, p, n, _places(said[f"p{p}"])) for p in (5, 50, 95)), counted(n))
 
 
 def _figure(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
+    return f"{value:.{_places(value)}f}"
+
+
+def _places(value: float) -> int:
+    return 0 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
 
 
 def _mb(value: int | None) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from guardrail.bench.files import DataError
-from guardrail.bench.run.environment import environment
+from guardrail.bench.run.environment import environment, written_date
 from guardrail.bench.run.fingerprint import policy_facts
 from guardrail.bench.run.measures import Measure, of_all, of_rate
 from guardrail.bench.run.record import Run
@@ -91,14 +91,22 @@ def measure(plan: PolicyPlan, progress: Callable[[str, int, int], None] | None =
         timing[policy.id] = {"load_ms": loaded_ms, **_verdict_times(engine, harmless, plan.calls)}
         facts.append(policy_facts(engine))
     tell("policies", len(plan.policies), len(plan.policies))
-    told = {"policies": facts, "policy": facts[0] if len(facts) == 1 else {}, "draws": plan.draws}
+    told = {
+        **environment(plan.command, seed=plan.seed),
+        "policies": facts,
+        "policy": facts[0] if len(facts) == 1 else {},
+        "draws": plan.draws,
+    }
     return Run(
         "policy",
         "Policies",
-        {**environment(plan.command, seed=plan.seed), **told},
+        told,
         tuple(measures),
         timing=timing,
-        told=(("policies", ", ".join(f"{f['id']} {f['version']}, sha256 {f['sha256']}" for f in facts)),),
+        told=(
+            ("policies", ", ".join(f"{f['id']} {f['version']}, sha256 {f['sha256']}" for f in facts)),
+            ("date", written_date(told)),
+        ),
         sheets=tuple(_sheets(measures, timing, failures, plan)),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from guardrail.bench.attacks import FAMILIES
 from guardrail.bench.data import Columns, Labels, Survey
 from guardrail.policy import PolicyEngine
 
@@ -22,6 +23,7 @@ class Plan:
     Args:
         data: names of data, files and folders.
         policy: as `Guard` takes it by name or path.
+        split: the only one to read of data that have several; empty for all.
         checks: the only checks to run; empty for all that the policy needs.
         limit: at most so many rows; None for all.
         seed: of the rows that `limit` draws, which are evenly spread where there is none, and of the disguises.
@@ -52,6 +54,7 @@ class Plan:
     out: Path | None = None
     fresh: bool = False
     command: str = ""
+    split: str = ""
 
     @property
     def disguises(self) -> dict[str, int] | None:
@@ -59,7 +62,7 @@ class Plan:
         if not self.attacks:
             return None
         seed = _SEED if self.seed is None else self.seed
-        return {"rows": self.attack_rows, "pairs": self.pairs, "seed": seed}
+        return {"rows": self.attack_rows, "pairs": self.pairs, "seed": seed, "families": len(FAMILIES)}
 
 
 @dataclass(slots=True)

@@ -12,11 +12,13 @@ from guardrail.bench.analysis import Analysis, analyse
 from guardrail.bench.data_facts import data_facts, told_data
 from guardrail.bench.process import peak_mib
 from guardrail.bench.prompt_plan import Plan, Seen
+from guardrail.bench.run.environment import written_date
 from guardrail.bench.run.fingerprint import policy_facts
 from guardrail.bench.run.record import Run
 from guardrail.bench.run.samples import iter_samples
 from guardrail.bench.scores import thresholds_on
 from guardrail.bench.shown import Shown
+from guardrail.bench.subject import moved, titled
 from guardrail.bench.timing import Stopwatch, timing, timing_sheets
 
 __all__ = ["to_run"]
@@ -50,7 +52,6 @@ def to_run(plan: Plan, seen: Seen, path: Path) -> Run:
         own_peak=peak_mib(),
         peaks=seen.peaks,
     )
-    ref = seen.opened[0]["policy"]
     not_run = dict(seen.left_out)
     if steered:
         not_run["bypass after guide"] = (
@@ -59,7 +60,7 @@ def to_run(plan: Plan, seen: Seen, path: Path) -> Run:
         )
     return Run(
         "prompts",
-        f"{ref['id']} on prompts",
+        f"{titled(plan.policy, seen.engine.ref)} on prompts",
         {
             **seen.facts,
             "policy": policy_facts(seen.engine),
@@ -84,7 +85,8 @@ def to_run(plan: Plan, seen: Seen, path: Path) -> Run:
 
 def _told(plan: Plan, seen: Seen, took: Mapping[str, Any], causes: Counter[str]) -> Iterator[tuple[str, str]]:
     facts, policy = seen.facts, seen.opened[0]["policy"]
-    yield "policy", f"{policy['id']} {policy['version']}, sha256 {policy['sha256']}"
+    differs = moved(plan.policy, seen.engine.ref)
+    yield "policy", f"{policy['id']} {policy['version']}{differs}, sha256 {policy['sha256']}"
     checks = [
         f"{e['check']} {e['version']}"
         + (f" ({', '.join(f'{n} {h[:16]}' for n, h in e['weights'].items())})" if e["weights"] else "")
@@ -104,5 +106,4 @@ def _told(plan: Plan, seen: Seen, took: Mapping[str, Any], causes: Counter[str])
         f"{took['whole_seconds']:,.1f} s with {plan.workers} workers, {took['measured_now']:,} prompts measured",
     )
     yield "command", plan.command
-    commit = f", commit {facts['commit'][:12]}" if facts["commit"] else ""
-    yield "date", f"{facts['date']}, guardrail {facts['guardrail']}{commit}"
+    yield "date", written_date(facts)

@@ -24,7 +24,7 @@ from guardrail.bench.robustness import cases_of_a_row, chosen, copies
 from guardrail.bench.run.environment import environment
 from guardrail.bench.run.fingerprint import list_facts
 from guardrail.bench.run.record import Run
-from guardrail.bench.run.samples import FILE, Samples, iter_samples
+from guardrail.bench.run.samples import FILE, Samples, damaged, iter_samples
 from guardrail.bench.subject import Subject
 from guardrail.bench.workers import Crew
 from guardrail.keys import load_keyring
@@ -57,7 +57,7 @@ def measure(plan: Plan, progress: Tell | None = None) -> Run:
         prepare(path.parent)
         # Another process makes an engine of its own: they are not pickled.
         with Crew(subject.open if plan.workers > 1 else partial(subject.open, engine), plan.workers) as crew:
-            found = survey(plan.data, plan.columns, plan.labels)
+            found = survey(plan.data, plan.columns, plan.labels, plan.split)
             seen = Seen(found, engine, left_out, facts, _lists(), crew.ready(), begun=begun)
             if any(o["policy"]["sha256"] != engine.ref.sha256 for o in seen.opened):
                 raise DataError(f"the policy {plan.policy} was changed while it was loaded: run again")
@@ -82,13 +82,16 @@ def _identity(plan: Plan, seen: Seen) -> dict[str, Any]:
     return {
         "suite": "prompts",
         "guardrail": seen.facts["guardrail"],
-        "commit": seen.facts["commit"],
+        "source": seen.facts["source"],
         "policy": seen.opened[0]["policy"],
-        "checks": [plan.checks, seen.opened[0]["effective"]],
+        "checks": {"only": plan.checks, "run": seen.opened[0]["effective"]},
         "lists": {name: told["sha256"] for name, told in seen.lists.items()},
-        "data": [[f.path.name, f.sha256, f.rows] for f in seen.found.files],
-        "read_as": [plan.columns.to_json(), plan.labels.to_json(), [d.to_json() for d in seen.found.descriptions]],
-        "sample": [plan.limit, plan.seed],
+        "data": [[f.shown, f.sha256, f.rows] for f in seen.found.files],
+        "columns": plan.columns.to_json(),
+        "labels": plan.labels.to_json(),
+        "descriptions": [d.to_json() for d in seen.found.descriptions],
+        "limit": plan.limit,
+        "seed": plan.seed,
         "disguises": plan.disguises,
         "texts": plan.keep_text,
     }
@@ -98,6 +101,10 @@ def _measured(plan: Plan, seen: Seen, crew: Crew, samples: Samples, path: Path, 
     """Add the samples that are not there yet."""
     total = seen.found.rows if plan.limit is None else min(plan.limit, seen.found.rows)
     done = min(samples.count, total)
+    if done:
+        _same(
+            _rows(plan, seen), iter_samples(path) if plan.disguises is None else islice(iter_samples(path), done), path
+        )
     tell("prompts", done, total)
     if done < total:
         asked: Iterator[_Asking] = ((row, {}, at) for at, row in enumerate(_rows(plan, seen), 1))
@@ -109,10 +116,24 @@ def _measured(plan: Plan, seen: Seen, crew: Crew, samples: Samples, path: Path, 
     # Chosen from what is on disk, so that a run that goes on chooses the same.
     kinds = chosen(zip(_rows(plan, seen), iter_samples(path), strict=False), plan.attack_rows, seed)
     cases = sum(map(len, kinds)) * cases_of_a_row(plan.pairs)
-    every = enumerate((copy for kind in kinds for copy in copies(kind, plan.pairs, seed)), 1)
-    made = ((copy.row, copy.told(), at) for at, copy in every if copy is not None)
+
+    def made() -> Iterator[_Asking]:
+        every = enumerate((copy for kind in kinds for copy in copies(kind, plan.pairs, seed)), 1)
+        yield from ((copy.row, copy.told(), at) for at, copy in every if copy is not None)
+
+    if before:
+        _same((row for row, _, _ in made()), islice(iter_samples(path), total, None), path)
     what = "disguised prompts"
-    _added(plan, seen, crew, samples, islice(made, before, None), lambda at: tell(what, at, cases))
+    _added(plan, seen, crew, samples, islice(made(), before, None), lambda at: tell(what, at, cases))
+
+
+def _same(asked: Iterable[Row], found: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """See that the samples of an earlier command are those of the rows, each once and in order."""
+    asked = iter(asked)
+    for sample in found:
+        row = next(asked, None)
+        if row is None or sample.get("id") != row.name:
+            raise damaged(path)
 
 
 def _rows(plan: Plan, seen: Seen) -> Iterator[Row]:
@@ -131,6 +152,6 @@ def _added(
     with closing(crew.ask((one, one[0].text) for one in asked)) as answers:
         for (row, more, at), answer in answers:
             assert isinstance(answer, Judged)
-            samples.add(sample_of(row, answer, text=row.text if plan.keep_text else None) | more)
+            samples.add(sample_of(seen.found.unnamed(row), answer, text=row.text if plan.keep_text else None) | more)
             seen.now += 1
             tell(at)

@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 
 from guardrail.bench.drawing import Drawn
 from guardrail.bench.files import DataError
+from guardrail.bench.headline import MEASURED, headline
 from guardrail.bench.limits import HOLDS_PROMPTS, figures_sheet, limits, worded
 from guardrail.bench.run.record import Run
 from guardrail.bench.svg import without_controls
@@ -61,10 +62,13 @@ def write_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
 
 
 def markdown(run: Run, drawn: Drawn) -> str:
-    """A run in GitHub's Markdown: what it is, what did not run, limits, plots, tables."""
+    """A run in GitHub's Markdown: what it is in short, with what, what did not run, limits, plots, tables."""
     head = [f"# {plain(run.title)}", ""]
     if run.texts:
         head += [f"**{HOLDS_PROMPTS}**", ""]
+    short = headline(run)
+    if short is not None:
+        head += [*_section(short)[1:], "", f"## {MEASURED}", ""]
     lines = head + [f"- {plain(name)}: {plain(value)}" for name, value in run.told]
     if run.not_run:
         lines += ["", "## Known, and did not run", "", "Not part of any figure below.", ""]

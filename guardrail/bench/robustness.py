@@ -120,6 +120,15 @@ def _disguised(one: Chosen, families: Sequence[str], seed: int) -> str | None:
     for family in families:
         before = text
         text = FAMILIES[family](before, Random(f"{seed}:{one.row.name}:{family}"))  # noqa: S311 - a disguise, no secret
-        if text == before:
+        if not _changed(before, text):
             return None
-    return text if text != one.row.text else None
+    return text if _changed(one.row.text, text) else None
+
+
+def _changed(before: str, after: str) -> bool:
+    """Whether a disguise had something to do: with a word, not with space at the ends or with a full stop alone."""
+    before, after = before.strip(), after.strip()
+    if not after or before == after:
+        return False
+    changed = ((a, b) for a, b in zip(before, after, strict=False) if a != b)
+    return len(before) != len(after) or any(a.isalnum() or b.isalnum() for a, b in changed)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from guardrail.bench.descriptions import Description, known, named, read_description
 from guardrail.bench.files import DataError, found_in
+from guardrail.bench.splits import one_split
 from guardrail.bench.text import visible
 
 __all__ = ["Source", "picture_folder", "sources"]
@@ -16,34 +17,43 @@ _BESIDE = "data.yaml"
 
 
 class Source(NamedTuple):
-    """A file of rows, and what is said of it."""
+    """A file of rows, what is said of it, and what it is called in results: never where it lies on this machine."""
 
     path: Path
     description: Description | None = None
+    shown: str = ""
 
 
-def sources(given: Sequence[Path]) -> list[Source]:
+def sources(given: Sequence[Path], split: str = "") -> list[Source]:
     """The files of prompts that were given by name, as files, or as folders.
 
     A description is found by its name, as ``data.yaml`` in the folder, as ``FILE.yaml`` beside FILE, or because one
     that is `known` lists this very file. Of a folder with a ``data.yaml``, the files that it lists are read, and no
     others. Whether a file is the one described is for the reader to see, by `Description.hold`.
 
+    Args:
+        split: only the files of this split, of each that was given; see `guardrail.bench.splits`.
+
     Raises:
-        DataError: nothing is there, a description is wrong, a file is given twice.
+        DataError: nothing is there, a description is wrong, a file is given twice, one given has no such split.
     """
     found: list[Source] = []
     shelved = known()
     for path in given:
-        if _there(path):
-            found += _folder(path, shelved) if path.is_dir() else [Source(path, _of_file(path, shelved))]
-            continue
-        told = _asked(path)
-        if told.folder:
-            raise DataError(f"{path} is a set of pictures, and this measures prompts: see guardrail bench images")
-        found += [Source(p, told) for p in told.at_hand()]
+        here = _of(path, shelved)
+        kept = set(one_split(split, path, [s.path for s in here]) if split else ())
+        found += [s for s in here if s.path in kept] if split else here
     found_in([s.path for s in found])
     return found
+
+
+def _of(path: Path, shelved: Mapping[str, Description]) -> list[Source]:
+    if _there(path):
+        return _folder(path, shelved) if path.is_dir() else [Source(path, _of_file(path, shelved), path.name)]
+    told = _asked(path)
+    if told.folder:
+        raise DataError(f"{path} is a set of pictures, and this measures prompts: see guardrail bench images")
+    return [Source(p, told, name) for p, name in zip(told.at_hand(), told.files, strict=True)]
 
 
 def _there(path: Path) -> bool:
@@ -65,8 +75,14 @@ def _folder(folder: Path, shelved: Mapping[str, Description]) -> list[Source]:
     beside = folder / _BESIDE
     if beside.is_file():
         told = read_description(beside)
-        return [Source(p, told) for p in told.at_hand()]
-    return [Source(p, _of_file(p, shelved)) for p in found_in([folder])]
+        return [Source(p, told, _below(folder, p)) for p in told.at_hand()]
+    return [Source(p, _of_file(p, shelved), _below(folder, p)) for p in found_in([folder])]
+
+
+def _below(folder: Path, path: Path) -> str:
+    """``set/train/data.arrow``: files of several splits are called the same."""
+    top = folder.name if folder.name not in ("", "..") else folder.resolve().name
+    return str(PurePosixPath(top, *path.relative_to(folder).parts))
 
 
 def _of_file(path: Path, shelved: Mapping[str, Description]) -> Description | None:

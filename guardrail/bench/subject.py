@@ -10,21 +10,24 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from guardrail.bench.files import DataError
 from guardrail.bench.judging import Judged, judged
 from guardrail.bench.scores import thresholds_on
+from guardrail.bench.text import visible
 from guardrail.bench.workers import peak_mib
 from guardrail.checks.registry import Declared, declared_checks, vocabulary
 from guardrail.decision import PolicyRef, Reason, Verdict
+from guardrail.errors import ConfigurationError
 from guardrail.guard import Guard
 from guardrail.guard.build import OWN_SIGNALS
 from guardrail.guard.parts import load
 from guardrail.policy import BuiltinEngine, Policy, PolicyEngine
 from guardrail.signals import SignalValue, Stage
 
-__all__ = ["Subject"]
+__all__ = ["Subject", "moved", "titled"]
 
 _LATER = frozenset({Stage.REFERENCE, Stage.STEP, Stage.OUTPUT})
 _FIRST = "a lighthouse at dusk"
@@ -47,10 +50,12 @@ class Subject:
         """The policy as it is evaluated; and of rules that are not, why.
 
         Raises:
-            DataError: there are no such checks, or no rule is left.
-            ConfigurationError: the policy does not load.
+            DataError: there are no such checks, or no rule is left that decides about a prompt by what a check says.
+            PolicyError: the policy does not load.
+            ConfigurationError: it cannot be enforced here.
         """
         engine, declared = load(self.policy), declared_checks()
+        whole = engine.needs()
         left_out: dict[str, str] = {}
         if self.checks:
             _known(self.checks, declared)
@@ -59,6 +64,9 @@ class Subject:
         needs = {
             name: rules for name, rules in engine.needs().items() if not (name in words and words[name].stage in _LATER)
         }
+        if not _decides(engine, needs):
+            # Every rate would be 0 % of prompts that nobody looked at, and pass a limit.
+            raise DataError(_nothing(engine.ref.id, self.checks, whole, declared))
         return _ForPrompts(engine, needs), left_out
 
     def open(self, engine: PolicyEngine | None = None) -> _Asked:
@@ -171,8 +179,6 @@ def _only(
             for rule in rules:
                 lost.setdefault(rule, []).append(signal)
     kept = tuple(rule for rule in policy.rules if rule.id not in lost)
-    if not any(Stage.PROMPT in rule.at for rule in kept):
-        raise DataError(f"--checks {','.join(checks)}: no rule of {policy.id} is left that these checks can answer")
     at_prompts = {rule.id for rule in policy.rules if Stage.PROMPT in rule.at}
     left_out = {
         f"rule {rule}": f"reads {', '.join(signals)}, which none of the checks {', '.join(checks)} gives"
@@ -180,3 +186,50 @@ def _only(
         if rule in at_prompts
     }
     return BuiltinEngine(replace(policy, rules=kept)), left_out
+
+
+def _decides(engine: PolicyEngine, needs: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a rule looks at a prompt, and reads what a check says of it."""
+    reading = {rule for signal, rules in needs.items() if signal not in OWN_SIGNALS for rule in rules}
+    policy = getattr(engine, "policy", None)
+    if isinstance(policy, Policy):
+        return any(rule.id in reading and Stage.PROMPT in rule.at for rule in policy.rules)
+    return bool(reading)
+
+
+def _nothing(policy: str, checks: Sequence[str], reads: Mapping[str, object], declared: Sequence[Declared]) -> str:
+    of_prompts = [d for d in declared if Stage.PROMPT in d.factory.stages]
+    if not checks:
+        given = sorted(s.name for d in of_prompts for s in d.gives)
+        return (
+            f"no rule of {policy} decides about a prompt by what a check says of it, so there is nothing to measure; "
+            f"the checks of prompts give {', '.join(given)}"
+        )
+    asked = sorted(d.name for d in of_prompts if any(s.name in reads for s in d.gives))
+    return (
+        f"--checks {','.join(checks)}: no rule of {policy} is left that decides by these checks alone; its rules read "
+        f"what {', '.join(asked) or 'no check of prompts'} give: name more of these, or leave --checks out"
+    )
+
+
+def moved(policy: str, ref: PolicyRef) -> str:
+    """`` (FILE, differs from the shipped one)``: a file with the id and version of a shipped policy, and other rules.
+
+    Empty for every other policy.
+    """
+    file = Path(policy) if Path(policy).is_file() else Path(policy.partition(":")[2])
+    if not file.is_file():
+        return ""
+    try:
+        shipped = load(ref.id).ref
+    except ConfigurationError:
+        return ""
+    if (shipped.id, shipped.version) != (ref.id, ref.version) or shipped.sha256 == ref.sha256:
+        return ""
+    return f" ({visible(file.name)}, differs from the shipped one)"
+
+
+def titled(policy: str, ref: PolicyRef) -> str:
+    """The id of a policy, for a title; with its version where that alone would be misread."""
+    differs = moved(policy, ref)
+    return f"{ref.id} {ref.version}{differs}" if differs else ref.id

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from guardrail.bench.run.measures import Measure
+from guardrail.bench.run.measures import FEW, Measure
 
-__all__ = ["Measures", "Of", "Sheet", "share", "told", "told_groups"]
+__all__ = ["Measures", "Of", "Sheet", "counted", "explained", "percentile", "share", "told", "told_groups"]
+
+_FEW = "†"
+# Of so many samples a percentile is one of them, and no guess at what lies beyond the last.
+_LEAST = {5: 20, 50: 1, 95: 20, 99: 100}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,24 @@ def told_groups(measure: Measure) -> tuple[str, str]:
     times, places = (100, 2) if measure.unit == "share" else (1, 4)
     low, high = (times * end for end in measure.group_interval)
     return f"{measure.groups:,}", f"{low:.{places}f}–{high:.{places}f}"
+
+
+def counted(n: int) -> str:
+    """``1,234``; ``29 †`` where so few carry no claim, which `explained` says under the table."""
+    return f"{n:,} {_FEW}" if 0 < n < FEW else f"{n:,}"
+
+
+def explained(sheet: Sheet) -> Sheet:
+    """The table with what † is, where some cell has one."""
+    cells = (cell for row in (sheet.head, *sheet.rows) for cell in row)
+    if not any(_FEW in cell for cell in cells):
+        return sheet
+    return replace(sheet, note=f"{sheet.note} {_FEW} Fewer than {FEW} samples: no claim.".strip())
+
+
+def percentile(of: Mapping[str, float], p: int, n: float, places: int = 2) -> str:
+    """``of["p95"]``; a dash where `n` samples are too few for it."""
+    return f"{of[f'p{p}']:.{places}f}" if n >= _LEAST[p] else "–"
 
 
 Of = tuple[tuple[str, str], ...]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from guardrail.bench.tables import Sheet
+from guardrail.bench.tables import Sheet, percentile
 
 __all__ = ["Stopwatch", "timing", "timing_sheets"]
 
@@ -102,7 +102,11 @@ def timing_sheets(told: Mapping[str, Any]) -> list[Sheet]:
     """The same as tables."""
     head = ("time", "p50, ms", "p95, ms", "p99, ms", "max, ms", "mean, ms")
     rows = [
-        (name, *(f"{told[key][k]:.2f}" for k in ("p50", "p95", "p99", "max", "mean")))
+        (
+            name,
+            *(percentile(told[key], p, told["samples"]) for p in (50, 95, 99)),
+            *(f"{told[key][k]:.2f}" for k in ("max", "mean")),
+        )
         for name, key in (("wall", "latency_ms"), ("processor", "processor_ms"))
         if told[key]
     ]

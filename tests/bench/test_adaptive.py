@@ -10,6 +10,7 @@ import pytest
 from guardrail.bench.adaptive import AdaptivePlan, measure
 from guardrail.bench.adaptive_search import ALLOWED, Answer, Search, search, similarity, words_of
 from guardrail.bench.files import DataError
+from guardrail.bench.headline import headline
 from guardrail.bench.run.record import Run
 from guardrail.bench.run.samples import FILE, read_samples
 from tests.bench.scripted import WORD, rows_file, scripted
@@ -130,6 +131,17 @@ def test_figures_by_hand(plan: Callable[..., AdaptivePlan], tmp_path: Path) -> N
     assert [point[:2] for point in curve] == [[1.0, 0.75], [40.0, 0.75]]
     assert "4 that were stopped as they came; 9 were asked for" in dict(run.told)["prompts attacked"]
     assert run.figures[0].lines[0].y[-1] == 75
+    short = headline(run)
+    assert short is not None
+    assert [row[0] for row in short.rows] == [
+        "stopped as they came",
+        "stopped, and an allowed wording found: edits any, queries 40",
+        "stopped, and an allowed wording found: edits no deletion, queries 40",
+        "could not be checked",
+    ]
+    assert {row[1] for row in run.sheets[0].rows} == {"4 †"}
+    assert "no claim" in run.sheets[0].note
+    assert "commit" in dict(run.told)["date"]
     held = [s for s in read_samples(tmp_path / FILE)[1] if s["outcome"] == "held"]
     assert [(s["asked"], s["label"]) for s in held] == [(1, "nudity")]
     assert not (tmp_path / FILE).read_text("utf-8").count("window")
@@ -146,7 +158,7 @@ def test_a_killed_run_goes_on_to_the_same_figures(
     assert len((tmp_path / FILE).read_bytes().splitlines()) == len(samples)
     with pytest.raises(DataError, match="another run"):
         measure(plan(out=tmp_path, queries=41))
-    monkeypatch.setattr("guardrail.bench.run.environment.commit", lambda: "another")
+    monkeypatch.setattr("guardrail.bench.run.environment.source", lambda: "another")
     with pytest.raises(DataError, match="another run"):
         measure(plan(out=tmp_path))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import guardrail
-from guardrail.bench import pipeline_memory
+from guardrail.bench import pipeline_memory, pipelines
 from guardrail.bench.files import DataError
 from guardrail.bench.pipeline_tables import pipeline_facts, pipeline_sheets
 from guardrail.bench.pipelines import PipelinePlan, measure
@@ -48,8 +48,16 @@ def test_targets_are_compared_with_what_was_measured(report: dict[str, Any]) -> 
     values = {t["what"]: t for t in report["targets"]}
     own = values["wrapper, own processor time, ms a call"]
     assert own["value"] == report["call_ms"]["wrapper"]["own_processor"]["p50"]
-    assert own["met"] == (own["value"] <= 1.0)
+    assert (own["n"], own["met"]) == (3, None)  # calls, too few to say
     assert len(values) == 4  # memory was left out
+    enough = {"own_processor": {"p50": 0.5, "n": 30}, "difference_processor": {"p50": 1.5, "n": 30}}
+    memory = {"resident_growth": 0.0, "calls": 29}
+    full = {**report, "call_ms": {"wrapper": enough}, "memory": memory, "guard_memory": {"above_bare_mb": 700.0}}
+    assert [t["met"] for t in pipelines._targets(full)] == [True, False, None, None, None, False]
+    (told, calls, *_) = pipeline_sheets(report)
+    assert told.rows[0][3:] == ("3 †", "too few calls to say")
+    assert (calls.rows[0][2], calls.rows[0][4:]) == ("–", ("–", "3 †"))
+    assert calls.note.endswith("† Fewer than 30 samples: no claim.")
 
 
 def test_the_tables_name_every_figure(report: dict[str, Any]) -> None:

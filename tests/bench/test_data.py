@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 
 from guardrail.bench.data import Columns, DataError, Labels, Row, label_map, rows, survey
+from guardrail.bench.data_facts import told_data
 from guardrail.bench.files import found_in
 
 SECRET = "violet harbour"  # stands in every prompt, and in no message
@@ -45,6 +47,8 @@ def written(folder: Path, name: str, text: str | bytes) -> Path:
         ("d.csv.gz", CSV),
         ("bom.csv", "\ufeff" + CSV),
         ("dos.csv", CSV.replace("\n", "\r\n")),
+        ("semicolons.csv", CSV.replace(",", ";")),
+        ("tabs.csv", CSV.replace(",", "\t")),
         ("dos.jsonl", JSONL.replace("\n", "\r\n")),
     ],
 )
@@ -126,6 +130,34 @@ def test_a_harmful_prompt_is_paired_with_its_twin_by_text_or_by_id_before_or_aft
     assert {r.pair for r in read(path, columns=Columns.of(["pair_benign=", "pair="]))} == {""}
 
 
+def unnamed(path: Path) -> list[Row]:
+    found = survey([path], Columns(), Labels())
+    return [found.unnamed(row) for row in rows(found, Columns(), Labels())]
+
+
+def test_rows_that_say_the_same_are_one_group(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "d.csv",
+        "text,label,split_group\nwild sea,sexual,\ncalm,benign,\nwild sea,sexual,\nwild sea,sexual,a\n",
+    )
+    assert [r.group for r in unnamed(path)] == ["same-1", "", "same-1", "group-2"]
+
+
+def test_a_group_and_a_pair_are_numbered_in_results_for_their_words_may_be_a_prompt(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "d.csv",
+        "text,label,id,pair_benign,pair,split_group\n"
+        f"calm sea,benign,1,,{SECRET},\nwild sea,sexual,2,,{SECRET},{SECRET}\n"
+        f"wild fen,sexual,3,calm fen,,{SECRET}\ncalm fen,benign,4,,,other\n",
+    )
+    made = unnamed(path)
+    assert [(r.group, r.pair) for r in made] == [
+        ("", "own-pair-1"), ("group-2", "own-pair-1"), ("group-2", "pair-1"), ("group-3", "pair-1")
+    ]  # fmt: skip
+
+
 def test_a_twin_may_name_the_harmful_prompt_by_its_id(tmp_path: Path) -> None:
     path = written(
         tmp_path, "d.csv", "text,label,id,twin\nwild sea,sexual,1,\ncalm sea,benign,2,1\nwild fen,sexual,3,\n"
@@ -138,7 +170,19 @@ BROKEN: tuple[tuple[str, str, str | bytes, str], ...] = (
     ("a list", "d.jsonl", '["violet harbour"]\n', ":1: no object"),
     ("deep", "d.jsonl", "[" * 100_000 + "\n", ":1: nested too deeply"),
     ("a number of 5,000 digits", "d.jsonl", '{"text": ' + "1" * 5_000 + "}\n", ":1: holds a number"),
-    ("no text", "d.jsonl", '{"label": "benign"}\n', ":1: has no text in 'text'"),
+    ("no text", "d.jsonl", '{"label": "benign"}\n', ":1: has no text in 'text' but the fields label; if"),
+    (
+        "a prompt as a field",
+        "d.jsonl",
+        f'{{"{SECRET}": 1, "prompt": "{SECRET}"}}\n',
+        "has no text in 'text' but the fields prompt; if",
+    ),
+    (
+        "semicolons in a text",
+        "d.csv",
+        f"text;label\n{SECRET};{SECRET};benign\n",
+        "quotes around a text with semicolons",
+    ),
     ("text is null", "d.jsonl", '{"text": null, "label": "benign"}\n', ":1: has no text in 'text'"),
     ("label is a list", "d.jsonl", '{"text": "", "label": ["benign"]}\n', ":1: 'label' holds a list"),
     ("label is unknown", "d.jsonl", '{"text": "", "label": "spicy"}\n', ":1: nobody said what the label 'spicy'"),
@@ -225,6 +269,40 @@ def test_a_seed_draws_that_many_rows_in_their_order_and_each_seed_others(tmp_pat
     counts = [sum(i in d for d in drawn) for i in range(40)]
     assert 2 <= min(counts) <= max(counts) <= 29
     assert [r.text for r in read(path, limit=99, seed=1)] == [str(i) for i in range(40)]
+
+
+def test_rows_with_no_text_and_rows_that_come_again_are_counted(tmp_path: Path) -> None:
+    lines = [("a pier", "benign"), (" ", "benign"), ("a pier", "benign"), ("a pier", "sexual"), ("", "sexual")]
+    path = written(tmp_path, "d.jsonl", "".join(json.dumps({"text": t, "label": w}) + "\n" for t, w in lines))
+    found = survey([path], Columns(), Labels())
+    assert (found.rows, found.empty, found.repeated) == (5, 2, 1)
+    assert (
+        "rows",
+        "2 with an empty text; 1 with the text and the label of an earlier row (measured like all others)",
+    ) in (told_data(found))
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "shown"),
+    [
+        (["data/test-0-of-2.jsonl", "data/test-1-of-2.jsonl", "data/train-0-of-1.jsonl"], "test",
+         ["set/data/test-0-of-2.jsonl", "set/data/test-1-of-2.jsonl"]),
+        (["test.jsonl", "train.jsonl.gz"], "test", ["set/test.jsonl"]),
+        (["default/test/0000.jsonl", "default/train/0000.jsonl"], "train", ["set/default/train/0000.jsonl"]),
+        (["dataset_dict.json", "test/data-00000-of-00001.jsonl", "train/data-00000-of-00001.jsonl"], "test",
+         ["set/test/data-00000-of-00001.jsonl"]),
+    ],
+)  # fmt: skip
+def test_a_split_is_told_by_place_and_name(tmp_path: Path, names: list[str], split: str, shown: list[str]) -> None:
+    for name in names:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        written(tmp_path, f"set/{name}", JSONL)
+    columns, labels = Columns(id=""), Labels()
+    found = survey([tmp_path / "set"], columns, labels, split)
+    assert [file.shown for file in found.files] == shown
+    assert (told_data(found)[0][1].partition(",")[0], found.split) == (shown[0], split)
+    with pytest.raises(DataError, match=r"set has no split 'dev'; it has test, train: name one of these"):
+        survey([tmp_path / "set"], columns, labels, "dev")
 
 
 def test_a_file_that_changes_while_it_is_measured_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,7 @@ def test_by_name_the_files_are_found_held_and_told(shelf: Path) -> None:
     (shelf / "a.yaml").write_text(yaml.safe_dump(told()))
     found = facts(Path("piers"), limit=1, seed=4)
     digest = sha256(ROWS.encode()).hexdigest()
-    name = str(shelf / "piers.jsonl")
-    assert found["files"] == [{"name": name, "sha256": digest, "rows": 2, "description": "piers"}]
+    assert found["files"] == [{"name": "piers.jsonl", "sha256": digest, "rows": 2, "description": "piers"}]
     (described,) = found["descriptions"]
     assert described == told(homepage="", title="", files={"piers.jsonl": digest})
     assert (found["rows"], found["measured"], found["sample"]) == (2, 1, "1 of 2 rows, drawn with seed 4")
@@ -150,6 +150,25 @@ def test_what_is_no_description_is_refused(tmp_path: Path, text: str, said: str)
     with pytest.raises(DataError) as error:
         read_description(path)
     assert f"{path}{said}" in str(error.value)
+
+
+def test_all_that_a_description_lacks_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("name: a\nfiles: []\n")
+    with pytest.raises(
+        DataError, match=r":1: version, licence, languages, labels, not_for, source are missing; .*README"
+    ):
+        read_description(path)
+
+
+def test_the_shortest_description_of_the_handbook_works_as_printed(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(name: mine\n.*?)```", (KEPT / "README.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "prompts.jsonl").write_text(ROWS)
+    hexed = sha256(ROWS.encode()).hexdigest()
+    (tmp_path / "data.yaml").write_text(re.sub(r"[0-9a-f]{64}", hexed, text))
+    assert facts(tmp_path)["files"] == [
+        {"name": f"{tmp_path.name}/prompts.jsonl", "sha256": hexed, "rows": 2, "description": "mine"}
+    ]
 
 
 def test_what_cannot_be_found_by_name_is_said_with_the_names_that_can(shelf: Path) -> None:

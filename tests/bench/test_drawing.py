@@ -74,6 +74,23 @@ def test_points_stand_where_their_values_are() -> None:
     assert "c\ufffd" in texts(plot)
 
 
+def test_a_curve_on_the_border_is_whole_and_one_beyond_the_limits_is_cut_there() -> None:
+    along = Line("along", (0.0, 0.0, 100.0), (0.0, 100.0, 100.0))
+    border = replace(LINES, lines=(along,), x_limits=(0, 100), y_limits=(0, 100))
+    plot = drawn([border]).plots["lines"]
+    curve = next(n for n in inside(plot).iter() if n.get("class") == "s-c1" and n.get("d"))
+    assert "clip-path" not in curve.attrib
+    order = [(n.get("class"), n.get("d")) for n in inside(plot).iter() if n.get("d")]
+    frame = max(i for i, (of, _) in enumerate(order) if of == "s-faint")
+    assert order.index(("s-c1", curve.get("d"))) > frame
+    left, bottom = (float(v) for v in re.findall(r"[\d.]+", curve.get("d") or "")[:2])
+    axes = [list(map(float, re.findall(r"[\d.]+", d or ""))) for of, d in order if of == "s-faint"]
+    assert left > min(a[0] for a in axes) + 2  # beside the axis, not under it
+    assert bottom < max(a[1] for a in axes) - 2
+    beyond = drawn([replace(border, x_limits=(0, 50))]).plots["lines"]
+    assert "clip-path" in next(n for n in inside(beyond).iter() if n.get("class") == "s-c1" and n.get("d")).attrib
+
+
 @pytest.mark.parametrize(
     ("scale", "values", "limits", "name", "ticks"),
     [

@@ -158,7 +158,7 @@ def test_what_differs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "FAIL block_rate got worse: 85.00 % of 200 → 60.00 % of 200" in said.out
     assert "threshold sexual.explicit: 0.5 → 0.95" in said.out
     assert "list sexual.en.txt: 420 → 0 entries" in said.out
-    assert 'failures="2"' in (tmp_path / "gate.xml").read_text("utf-8")
+    assert 'failures="3"' in (tmp_path / "gate.xml").read_text("utf-8")
     assert run("bench", "gate", a, "--baseline", a).code == 0
     told = run("bench", "compare", a, b, "--json").json
     assert told == json.loads(json.dumps(comparison_json(compare(a, b))))
@@ -207,6 +207,38 @@ def test_limits_look_at_the_value_or_at_the_bound(tmp_path: Path) -> None:
         limits_of(["block_rate"], [])
 
 
+def test_a_limit_that_no_share_can_reach_and_one_of_no_figure_are_told(tmp_path: Path) -> None:
+    share = of_rate("block_rate", Rate(95, 100), "higher", suite="prompts")
+    with pytest.raises(DataError, match=r"write 0\.98 for 98 %"):
+        gate({share.key: share}, limits_of([f"{share.key}=98"], []))
+    (finding,) = gate({share.key: share}, limits_of(["block_rate=0.9"], []))
+    assert finding.failure.endswith("It has block_rate[suite=prompts]")
+
+
+def test_pictures_are_compared_one_by_one(tmp_path: Path) -> None:
+    def pictures(name: str, found: int) -> Path:
+        with Samples((tmp_path / name).with_suffix(".jsonl"), {}) as samples:
+            for i in range(20):
+                told = {"id": str(i), "folder": "f", "attack": "", "faces": int(i < found), "told_faces": 1}
+                samples.add({**told, "cause": ""})
+                samples.add({**told, "attack": "mirror", "faces": 0, "cause": "x"})
+        folder = tmp_path / name
+        folder.mkdir()
+        (tmp_path / name).with_suffix(".jsonl").rename(folder / FILE)
+        of = [of_rate("face_found_rate", Rate(found, 20), "higher", **part) for part in ({}, {"folder": "f"})]
+        lost = of_rate("attack_lost_rate", Rate(found, found), "lower", attack="mirror", finding="faces")
+        unread = [of_rate("not_checked_rate", Rate(0, 20), "lower")]
+        write_run(Run("images", "t", {"pictures": 20, "data": {}}, (*of, lost, *unread)), folder)
+        return folder
+
+    found = compare(pictures("a", 19), pictures("b", 9))
+    tested = {c.key: c.difference.method if c.difference else "" for c in found.changes}
+    assert found.rows == 40
+    assert tested["face_found_rate"] == tested["face_found_rate[folder=f]"] == tested["not_checked_rate"] != ""
+    assert tested["attack_lost_rate[attack=mirror, finding=faces]"] == ""
+    assert any(f.key == "face_found_rate" and f.failure for f in gate({}, (), found))
+
+
 def test_a_gate_that_cannot_close_is_refused(tmp_path: Path) -> None:
     a = written(tmp_path / "a", {"en": 90, "ko": 80})
     other = {"data": {"files": [{"name": "b.jsonl", "sha256": "9" * 64, "rows": 100}]}}
@@ -218,3 +250,91 @@ def test_a_gate_that_cannot_close_is_refused(tmp_path: Path) -> None:
     c = written(tmp_path / "c", {"en": 90, "ko": 80}, run=lambda r: replace(r, suite="images"))
     with pytest.raises(DataError, match="nothing in common"):
         compare(a, c)
+
+
+RULES = {"rules": {"minor-sexual": "a", "nudity": "b"}, "locked": ["minor-sexual"], "mode": "enforce"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "facts", "says", "on_change"),
+    [
+        ({"rules": {"nudity": "b"}, "locked": []}, {}, "locked rule minor-sexual is gone", False),
+        ({"locked": []}, {}, "locked rule minor-sexual is no longer locked", False),
+        ({"rules": {"minor-sexual": "z", "nudity": "b"}}, {}, "locked rule minor-sexual, or a threshold in it", False),
+        ({"mode": "shadow"}, {}, "policy mode: enforce → shadow", False),
+        ({}, {"checks": []}, "check sexual-text no longer ran", False),
+        ({}, {"lists": {"sexual.en.txt": {"sha256": "2" * 64, "entries": 0}}}, "list sexual.en.txt is empty", False),
+        ({"rules": {"minor-sexual": "a", "nudity": "z"}}, {}, "rule nudity was changed", True),
+        ({"sha256": "b" * 64}, {}, "the policy was changed in another part", True),
+    ],
+)
+def test_what_needs_no_figure_closes_the_gate(
+    tmp_path: Path, policy: dict[str, Any], facts: dict[str, Any], says: str, on_change: bool
+) -> None:
+    mine = {**FACTS["policy"], **RULES}
+    a = written(tmp_path / "a", {"en": 90, "ko": 80}, {"policy": mine})
+    b = written(tmp_path / "b", {"en": 90, "ko": 80}, {"policy": {**mine, **policy}, **facts})
+    against = compare(a, b)
+    assert says in " ".join(f.failure for f in gate({}, (), against, on_change=on_change))
+    assert (not any(f.failure for f in gate({}, (), against))) == on_change
+
+
+def figures_of(tmp_path: Path, name: str, *measures: Measure, suite: str = "prompts") -> Path:
+    (tmp_path / name).mkdir()
+    write_run(Run(suite, "t", FACTS, measures), tmp_path / name)
+    return tmp_path / name
+
+
+def failed_of(tmp_path: Path, old: Measure, *new: Measure, suite: str = "prompts") -> list[str]:
+    a = figures_of(tmp_path, "a", old, of_rate("stop_rate", Rate(1, 1), "higher"), suite=suite)
+    b = figures_of(tmp_path, "b", *new, of_rate("stop_rate", Rate(1, 1), "higher"), suite=suite)
+    return [f.failure for f in gate({}, (), compare(a, b)) if f.failure]
+
+
+def test_a_language_of_few_prompts_that_is_lost_closes_the_gate(tmp_path: Path) -> None:
+    old, new = (of_rate("block_rate", Rate(hits, 29), "higher", lang="ko") for hits in (29, 2))
+    assert failed_of(tmp_path, old, new)[0].startswith("block_rate[lang=ko] got worse")
+
+
+def test_a_check_of_pictures_that_finds_less_or_nothing_closes_the_gate(tmp_path: Path) -> None:
+    old, less = (of_rate("nudity_explicit_rate", Rate(hits, 40)) for hits in (40, 3))
+    assert "finds less in the same pictures" in failed_of(tmp_path, old, less, suite="images")[0]
+    (tmp_path / "c").mkdir()
+    assert "no longer measured: no sample" in failed_of(tmp_path / "c", old, of_rate(old.name, Rate(0, 0)))[0]
+
+
+def test_a_cause_that_no_longer_occurs_and_a_threshold_of_another_name_are_no_loss(tmp_path: Path) -> None:
+    assert failed_of(tmp_path, of_rate("not_checked_rate", Rate(1, 100), "lower", cause="refused")) == []
+    (tmp_path / "c").mkdir()
+    assert failed_of(tmp_path / "c", of_rate("threshold_recall", Rate(1, 100), "higher", threshold="mine")) == []
+
+
+def test_of_disguised_copies_those_that_both_runs_made_are_compared(tmp_path: Path) -> None:
+    def disguised(name: str, caught: int, lost: int) -> Path:
+        folder = written(tmp_path / name, {"en": 90, "ko": 80})
+        with Samples(folder / FILE, {}, fresh=True) as samples:
+            for i in range(caught):
+                row = {"role": "block", "action": "allow" if i < lost or i >= 60 else "block"}
+                samples.add({"id": f"{i}~leet", "of": str(i), "attack": "leet", **row})
+        lost_of_all = lost + max(0, caught - 60)
+        measure = of_rate("attack_lost_rate", Rate(lost_of_all, caught), "lower", attack="leet")
+        write_run(Run("prompts", "t", FACTS, (measure,)), folder)
+        return folder
+
+    old = disguised("a", 60, 10)
+    # Twenty more are caught as they come, all of which a disguise hides: of those that both caught, none is newly lost.
+    assert not any(f.failure for f in gate({}, (), compare(old, disguised("b", 80, 8))))
+    (finding,) = (f for f in gate({}, (), compare(old, disguised("c", 60, 40))) if f.failure)
+    assert "attack_lost_rate[attack=leet] got worse" in finding.failure
+
+
+def test_what_no_check_read_passes_no_limit_of_its_part(tmp_path: Path) -> None:
+    part = replace(of_rate("block_rate", Rate(4, 4), "higher", lang="ko"), caveat="4 of them blocked unread: x")
+    measures = {part.key: part, "not_checked_rate": of_rate("not_checked_rate", Rate(4, 1_000), "lower")}
+    (finding,) = gate(measures, limits_of([f"{part.key}=0.98"], []))
+    assert "counts prompts that no check read (4 of them" in finding.failure
+
+
+def test_a_figure_of_few_samples_passes_with_a_remark(tmp_path: Path) -> None:
+    (finding,) = gate({"block_rate": of_rate("block_rate", Rate(1, 1), "higher")}, limits_of(["block_rate=0.9"], []))
+    assert (finding.failure, finding.remark) == ("", "1 sample is too few for a claim")

@@ -152,7 +152,7 @@ def test_a_killed_run_goes_on_to_the_same_figures(
         assert measure(plan).measures == whole.measures
     with pytest.raises(DataError, match="another run"):
         measure(ImagePlan([folder], out=tmp_path))
-    monkeypatch.setattr("guardrail.bench.run.environment.commit", lambda: "another")
+    monkeypatch.setattr("guardrail.bench.run.environment.source", lambda: "another")
     with pytest.raises(DataError, match="another run"):
         measure(plan)
 
@@ -308,10 +308,10 @@ def test_a_folder_that_is_not_there_or_holds_nothing_is_refused(tmp_path: Path) 
 def test_the_tables_say_what_the_measures_say(folder: Path) -> None:
     run = measure(ImagePlan([folder], attacks=("grey",)))
     by_title = {sheet.title: sheet for sheet in run.sheets}
-    assert ("all", "faces found", "2", "3", "66.67 % (20.77–93.85)") in by_title["All pictures"].rows
+    assert ("all", "faces found", "2", "3 †", "66.67 % (20.77–93.85)") in by_title["All pictures"].rows
     assert "real 0.50, nudity.partial 0.35, nudity.explicit 0.65" in by_title["All pictures"].note
-    assert ("folder 3", "fired without a face", "1", "4") in [row[:4] for row in by_title["By folder"].rows]
-    assert by_title["Attacks: a face"].rows[0][:3] == ("grey", "colour", "4")
+    assert ("folder 3", "fired without a face", "1", "4 †") in [row[:4] for row in by_title["By folder"].rows]
+    assert by_title["Attacks: a face"].rows[0][:3] == ("grey", "colour", "4 †")
 
 
 def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,5 +242,5 @@ def test_copies_are_set_against_genuine_marks() -> None:
     sheet = attack_tables._copied(report)
     assert [r[:3] for r in sheet.rows] == [
         ("genuine", "200", "0.50 % (0.09–2.78)"),
-        ("copy from one natural picture", "10", "90.00 % (59.58–98.21)"),
+        ("copy from one natural picture", "10 †", "90.00 % (59.58–98.21)"),
     ]

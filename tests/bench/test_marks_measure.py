@@ -22,7 +22,7 @@ from guardrail.bench.marks.peers import PEERS, Peer
 from guardrail.bench.marks.pictures import Size, chosen, size_of, sources
 from guardrail.bench.marks.tables import mark_facts, mark_sheets
 from guardrail.bench.report import written
-from guardrail.bench.run.folder import read_run
+from guardrail.bench.run.folder import read_run, write_run
 from guardrail.bench.run.samples import FILE
 from tests.cli.said import running
 
@@ -101,14 +101,14 @@ def test_every_figure_comes_from_the_run(folder: Path) -> None:
     report = measure(plan(folder))
     (row,) = report["rows"]
     assert len(set(report["pictures"].pop("sha256").values())) == 2
-    assert report["pictures"] == {"there": 5, "chosen": 5, "groups": {"a": 2, "b": 3}}
+    assert report["pictures"] == {"there": 5, "chosen": 5, "groups": {"folder 1": 2, "folder 2": 3}}
     none = row["conditions"]["none"]
     # Four were marked, of one a bit is wrong; the fifth counts as lost.
     assert (none["exact"]["count"], none["exact"]["of"], none["wrong"]) == (3, 5, 1)
-    assert none["failures"] == ["b 0", "b 2"]
+    assert none["failures"] == ["folder 2 0", "folder 2 2"]
     assert row["not_marked"] == {"ValueError": 1}
-    assert row["groups"]["a"]["none"]["count"] == 2
-    assert row["groups"]["b"]["none"]["count"] == 1
+    assert row["groups"]["folder 1"]["none"]["count"] == 2
+    assert row["groups"]["folder 2"]["none"]["count"] == 1
     assert row["not_enlarged"]["none"]["of"] == 5
     # The condition really was applied: neither a codec nor a crop leaves the first row as it is.
     assert row["conditions"]["jpeg75"]["exact"]["count"] == 0
@@ -140,6 +140,26 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_figures(folder: Path,
 
 
 @pytest.mark.usefixtures("made_up")
+def test_folders_below_the_one_given_are_numbered_and_named_only_where_asked_for(folder: Path, tmp_path: Path) -> None:
+    (folder / "a").rename(folder / "Alice Smith")
+    path, told = tmp_path / FILE, []
+    for keep in (False, True):
+        report = measure(plan(folder, results=path, keep_names=keep, fresh=keep))
+        run = marks_run(report)
+        out = tmp_path / str(keep)
+        out.mkdir()
+        write_run(replace(run, figures=()), out)  # their captions hold no group, and drawing takes long
+        written_files = [*out.rglob("*.*"), path]
+        assert any("Alice" in file.read_text("utf-8") for file in written_files) is keep
+        assert ("folders" in dict(run.told)) is not keep
+        told.append(run.measures)
+        # Who asks for names goes on from no run without them, and the other way round.
+        with pytest.raises(DataError, match="another run"):
+            measure(plan(folder, results=path, keep_names=not keep))
+    assert told[0] == told[1]
+
+
+@pytest.mark.usefixtures("made_up")
 def test_peers_are_in_the_same_run_or_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = Peer(method(checked=False), "json", ("json",))
     slow = Peer(Method("slow", 16, FirstPixels, checked=False), "json", ("json",), slow=True)
@@ -155,19 +175,21 @@ def test_peers_are_in_the_same_run_or_named(folder: Path, monkeypatch: pytest.Mo
     assert peer["jpeg75"]["bit_accuracy"] == 0.5
     text = written("t", mark_facts(report), mark_sheets(report))
     assert "not installed (no-such" in text
-    assert "slow (n = 1)" in text
+    assert "slow (n = 1 †)" in text
 
 
 def test_times_are_held_against_what_is_asked() -> None:
     ms = {"embed": 16.0, "fast, unmarked": 15.0, "fast, unmarked, one layout": 9.0, "full search, unmarked": 250.0}
-    row: dict[str, Any] = {"method": "m", "size": "512", "checked": True, "layouts": 4}
+    row: dict[str, Any] = {"method": "m", "size": "512", "checked": True, "layouts": 4, "n": 30}
     row["ms"] = {name: {"processor": value, "wall": 2 * value} for name, value in ms.items()}
     sheet = tables._time_aims([row, {**row, "size": "768×512"}, {**row, "checked": False}])
+    few = tables._time_aims([{**row, "n": 4}])
+    assert {r[-2:] for r in few.rows} == {("4 †", "too few pictures to say")}
     assert [(r[2], *r[3:]) for r in sheet.rows] == [
-        ("embed", "16.0", "15.0", "no"),
-        ("fast, unmarked, one layout", "9.0", "12.0", "yes"),
-        ("full search, unmarked", "250.0", "300.0", "yes"),
-        ("each further layout", "2.0", "2.7", "yes"),
+        ("embed", "16.0", "15.0", "30", "no"),
+        ("fast, unmarked, one layout", "9.0", "12.0", "30", "yes"),
+        ("full search, unmarked", "250.0", "300.0", "30", "yes"),
+        ("each further layout", "2.0", "2.7", "30", "yes"),
     ]
 
 
@@ -255,7 +277,7 @@ def test_a_picture_that_lies_in_two_folders_counts_once_and_a_tiny_one_not_at_al
     (other / "copy.png").write_bytes((folder / "a" / "0.png").read_bytes())
     Image.new("RGB", (64, 64)).save(other / "tiny.png")
     assert len(sources((folder, other), packaged=False, drawn=3)) == 5 + 3
-    assert [s.name for s in chosen(sources((folder,), packaged=False, drawn=0), 2)] == ["a 0", "b 0"]
+    assert [s.name for s in chosen(sources((folder,), packaged=False, drawn=0), 2)] == ["folder 1 0", "folder 2 0"]
     with pytest.raises(DataError, match="no picture to mark"):
         sources((), packaged=False, drawn=0)
 

@@ -12,8 +12,10 @@ import pytest
 
 from guardrail.bench import page as pages
 from guardrail.bench.drawing import Drawn, drawn
+from guardrail.bench.headline import MEASURED, headline
 from guardrail.bench.page import page
 from guardrail.bench.run.figures import Figure, Points
+from guardrail.bench.run.measures import Measure
 from guardrail.bench.run.record import Run
 from tests.bench.made_run import HOSTILE, made
 
@@ -87,7 +89,9 @@ def test_everything_of_the_run_is_on_the_page(run: Run, text: str) -> None:
     for sheet in run.sheets:
         assert sheet.title in shown.words
         assert {cell for row in sheet.rows for cell in row if cell} <= set(shown.words)
-    rows = sum(len(sheet.rows) + 1 for sheet in run.sheets) + len(run.measures) + 1
+    short = headline(run)
+    assert short is not None
+    rows = sum(len(sheet.rows) + 1 for sheet in (short, *run.sheets)) + len(run.measures) + 1
     assert shown.tags.count("tr") == rows
     assert shown.tags.count("svg") == 1
     assert f"Plot {HOSTILE}" in shown.words
@@ -111,12 +115,34 @@ def test_of_very_many_figures_the_first_are_shown(run: Run, monkeypatch: pytest.
     monkeypatch.setattr(pages, "_MOST_FIGURES", 10)
     few = replace(run, sheets=(), figures=())
     told = page(few, Drawn({}))
-    assert told.count("<tr>") == 11
+    assert told.partition('id="figures"')[2].count("<tr>") == 11
     assert f"The first 10 of {len(run.measures)}; metrics.json has all." in told
     assert "<details>" not in told
 
 
+def test_what_was_found_comes_before_with_what(run: Run) -> None:
+    told = page(replace(run, figures=()), Drawn({}))
+    places = [told.index(text) for text in ("<h1>", "In short", "to be blocked, and blocked", MEASURED, "Contents")]
+    assert places == sorted(places)
+    short = headline(run)
+    assert short is not None
+    assert [row[:3] for row in short.rows][:2] == [
+        ("to be blocked, and blocked", "93.67 % (91.88–95.08)", "900"),
+        ("to be blocked, and blocked or altered", "95.33 % (93.75–96.53)", "900"),
+    ]
+    assert len(short.rows) == 6  # neither of a part nor without a value
+    named = headline(replace(run, headline=("block_rate[lang=ko]", "gone")))
+    assert named is not None
+    assert [row[0] for row in named.rows] == ["to be blocked, and blocked: lang ko"]
+    bare = replace(run, measures=run.measures[8:], figures=())
+    assert headline(bare) is None
+    assert MEASURED not in page(bare, Drawn({}))
+
+
 def test_a_column_of_long_texts_is_set_as_text(run: Run, text: str) -> None:
-    heads = re.findall(r"<th scope=\"col\"( class=\"w\")?>([^<]+)</th>", text)
+    heads = re.findall(r"<th scope=\"col\"( class=\"[iw]\")?>([^<]+)</th>", text)
     assert (' class="w"', "remark") in heads
-    assert ("", "value (95 %)") in heads
+    assert (' class="i"', "value (95 %)") in heads
+    assert ("", "n") in heads
+    few = replace(run, measures=(Measure("block_rate", value=0.5, n=4, better="higher"),), sheets=(), figures=())
+    assert '<th scope="col" class="w">remark</th>' in page(few, Drawn({}))  # 4 samples are too few for a claim

@@ -33,7 +33,8 @@ pytestmark = [
 
 # What is looked at, by a script in a copy of the page that has no policy against scripts.
 LOOK = """
-const out = {wide: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
+const out = {folded: !document.querySelector(".facts").open,
+             wide: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
              outside: [], overlaps: [], colour: getComputedStyle(document.body).backgroundColor};
 for (const plot of document.querySelectorAll("svg.plot")) {
   const frame = plot.getBoundingClientRect(), texts = [...plot.querySelectorAll("text")];
@@ -50,7 +51,7 @@ for (const plot of document.querySelectorAll("svg.plot")) {
     });
   });
 }
-const table = document.querySelector("table"), head = table.tHead.rows[0].cells[2];
+const table = document.querySelector("#table-1 table"), head = table.tHead.rows[0].cells[2];
 const column = () => [...table.tBodies[0].rows].map(r => r.cells[2].textContent);
 out.orders = [column()]; out.sorts = [];
 for (let i = 0; i < 3; i++) {
@@ -106,6 +107,7 @@ def test_nothing_overlaps_or_sticks_out_and_tables_sort(report: str, tmp_path: P
     told = looked(report, tmp_path, width)
     assert told["window"] == width
     assert told["wide"] <= width
+    assert told["folded"]
     assert told["outside"] == []
     assert told["overlaps"] == []
     first, up, down, again = told["orders"]

@@ -11,15 +11,18 @@ from typing import Any
 import pytest
 
 from guardrail.bench.files import DataError
+from guardrail.bench.peers import own
 from guardrail.bench.peers.base import FAILED, Answer, NotHere, Opened, Peer
 from guardrail.bench.peers.plan import Hub, PeerPlan, hub_of, named_files
 from guardrail.bench.peers.registry import chosen, known
 from guardrail.bench.peers.run import peers_run
+from guardrail.bench.run.fingerprint import list_facts, policy_facts
 from guardrail.bench.run.measures import by_key
 from guardrail.bench.run.samples import FILE
 from guardrail.cli import main
 from guardrail.errors import ConfigurationError
-from tests.bench.scripted import rows_file, table_rows
+from guardrail.guard.parts import load
+from tests.bench.scripted import rows_file, scripted, table_rows
 
 
 def score_of(text: str) -> float:
@@ -124,7 +127,7 @@ def test_samples_of_another_commit_are_not_gone_on_from(
     plan: PeerPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peers_run(plan, tmp_path, peers=PEERS)
-    monkeypatch.setattr("guardrail.bench.run.environment.commit", lambda: "another")
+    monkeypatch.setattr("guardrail.bench.run.environment.source", lambda: "another")
     with pytest.raises(DataError, match="--fresh"):
         peers_run(plan, tmp_path, peers=PEERS)
 
@@ -161,6 +164,33 @@ def test_without_guardrail_there_is_nothing_to_compare_with(plan: PeerPlan) -> N
         peers_run(plan, None, peers=[Peer("guardrail", "text", refuses), PEERS[1]])
 
 
+def test_the_run_says_by_which_policy_guardrail_decided(
+    plan: PeerPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = str(scripted(monkeypatch, tmp_path))
+    run = peers_run(replace(plan, policy=policy), None, peers=[own.prompts(policy), PEERS[1]])
+    assert run.facts["policy"] == policy_facts(load(policy))
+    assert [check["check"] for check in run.facts["checks"]] == ["sexual-text"]
+    assert run.facts["lists"] == list_facts()
+    assert dict(run.told)["policy"] == f"scripted 1.0.0, sha256 {run.facts['policy']['sha256']}"
+
+
+def test_the_verb_maps_labels_reads_one_split_and_refuses_a_policy_that_nobody_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rows_file(tmp_path / "test.jsonl", [{"text": "a pier", "label": "nsfw"}])
+    call = ["bench", "peers", "--data", str(path), "--only", "guardrail", "--policy", "nosuch"]
+    for options, says in (
+        (["--label-map", "nsfw=sexual", "--split", "train"], "it has test"),
+        (["--label-map", "nsfw=sexual", "--split", "test"], "no shipped policy has this name"),
+        (["--kind", "image", "--split", "test"], "leave it out"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([*call, *options])
+        assert end.value.code == 2
+        assert says in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_killed_run_goes_on_and_gives_the_same_figures(plan: PeerPlan, tmp_path: Path) -> None:
     whole = peers_run(plan, tmp_path, peers=PEERS)
     lines = (tmp_path / FILE).read_bytes().splitlines(keepends=True)
@@ -195,6 +225,7 @@ def test_every_table_and_figure_names_all_who_ran(plan: PeerPlan) -> None:
     decisions = next(s for s in run.sheets if s.title == "Decisions")
     assert [row[0] for row in decisions.rows] == ["guardrail", "other"]
     assert decisions.rows[0][2] == "50.00 (15.00–85.00)"
+    assert decisions.rows[0][-1].startswith("to be blocked: 4 samples are too few for a claim; harmless: 5 samples")
     assert {f.name for f in run.figures} == {"peers-block-rate", "peers-over-block-rate", "peers-roc"}
     assert [line.name for f in run.figures for line in f.lines] == ["guardrail"]
     assert run.timing["rows"]["other"]["ms"]["p50"] >= 0

@@ -16,6 +16,9 @@ from guardrail.bench.run.folder import read_run, write_run
 from guardrail.bench.run.record import Run
 from guardrail.bench.run.samples import FILE, read_samples
 from guardrail.bench.scores import thresholds_on
+from guardrail.bench.subject import titled
+from guardrail.guard.parts import load
+from guardrail.paths import shipped_policies
 from guardrail.policy import load_policy
 from guardrail.signals import CORE
 from tests.bench.scripted import WORD, rows_file, scripted, table_rows
@@ -162,6 +165,25 @@ def test_the_samples_of_another_run_are_not_gone_on_from(policy: str, table: Pat
     assert measure(replace(plan, fresh=True)).timing["measured_now"] == 10
 
 
+@pytest.mark.parametrize("spoil", ["one is missing", "two are swapped", "one is there twice", "a copy is missing"])
+def test_samples_that_are_not_those_of_the_rows_are_refused(
+    policy: str, table: Path, tmp_path: Path, spoil: str
+) -> None:
+    plan = Plan([table], policy, out=tmp_path / "run", attacks=spoil == "a copy is missing", attack_rows=1, pairs=0)
+    measure(plan)
+    path = plan.out / FILE if plan.out else tmp_path
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines = {
+        "one is missing": lines[:3] + lines[4:],
+        "two are swapped": [*lines[:3], lines[4], lines[3], *lines[5:]],
+        "one is there twice": [*lines, lines[-1]],
+        "a copy is missing": [*lines[:-3], lines[-2]],
+    }[spoil]
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(DataError, match=r"does not hold the samples of these rows.*--fresh"):
+        measure(plan)
+
+
 def test_nothing_is_measured_twice(policy: str, table: Path, tmp_path: Path) -> None:
     plan = Plan([table], policy, out=tmp_path)
     assert measure(plan).timing["measured_now"] == 10
@@ -238,6 +260,30 @@ def test_only_some_checks_and_the_rules_that_they_cannot_answer(policy: str, tmp
     ):
         with pytest.raises(DataError, match=says):
             measure(Plan([table], policy, checks=checks))
+
+
+def test_where_no_check_would_decide_nothing_is_measured(policy: str, table: Path) -> None:
+    told = "policy: {id: two, version: 1.0.0}\nrules:\n"
+    told += "  - {id: own, at: prompt, when: {context.purpose: art}, then: block}\n"
+    Path(policy).write_text(told, "utf-8")
+    with pytest.raises(DataError, match=r"no rule of two decides about a prompt .* give .*prompt\.sexual"):
+        measure(Plan([table], policy))
+    Path(policy).write_text(
+        told + "  - {id: young, at: prompt, when: {all: [{prompt.sexual: '>= 0.1'}, {prompt.minor: '>= 0.2'}]}, "
+        "then: block}\n",
+        "utf-8",
+    )
+    with pytest.raises(DataError, match=r"no rule of two is left .* what minor-words, sexual-text give"):
+        measure(Plan([table], policy, checks=("minor-words",)))
+
+
+def test_a_shipped_policy_with_other_rules_is_not_called_by_its_name_alone(tmp_path: Path) -> None:
+    text = (shipped_policies() / "default.yaml").read_text("utf-8")
+    copy, other = tmp_path / "copy.yaml", tmp_path / "moved.yaml"
+    copy.write_text(text, "utf-8")
+    other.write_text(text.replace("explicit: 0.70", "explicit: 0.71"), "utf-8")
+    told = [titled(str(given), load(str(given)).ref) for given in ("default", copy, other)]
+    assert told == ["default", "default", "default 1.0.0 (moved.yaml, differs from the shipped one)"]
 
 
 def test_a_measurement_gives_back_the_cores_that_it_left(policy: str, table: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 from guardrail.bench import report as reports
 from guardrail.bench.data import DataError
 from guardrail.bench.drawing import Drawn
+from guardrail.bench.headline import MEASURED, headline
 from guardrail.bench.report import markdown, plain, prepare, write_texts
 from guardrail.bench.run.folder import write_run
 from guardrail.bench.run.record import Run
-from guardrail.bench.tables import share
+from guardrail.bench.tables import Sheet, counted, explained, percentile, share
 from tests.bench.made_run import HOSTILE, made
 
 RUN = made()
@@ -26,6 +27,8 @@ TEXTS = {"a.json": "1", "b.md": "2", "figures/c.svg": "3"}
 def test_markdown_has_every_table_what_did_not_run_and_the_limits() -> None:
     text = markdown(RUN, Drawn({}))
     titles = [
+        "In short",
+        MEASURED,
         "Known, and did not run",
         "Limits of these figures",
         "Plots",
@@ -35,8 +38,11 @@ def test_markdown_has_every_table_what_did_not_run_and_the_limits() -> None:
     assert "- Qwen3Guard: no folder given" in text
     assert f"](figures/{RUN.figures[0].name}.svg)" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(rows) == sum(len(sheet.rows) + 2 for sheet in RUN.sheets)
-    heads = {len(sheet.head) + 1 for sheet in RUN.sheets}
+    short = headline(RUN)
+    assert short is not None
+    assert text.index("93.67 %") < text.index("- policy: default")
+    assert len(rows) == sum(len(sheet.rows) + 2 for sheet in (short, *RUN.sheets))
+    heads = {len(sheet.head) + 1 for sheet in (short, *RUN.sheets)}
     assert {re.sub(r"\\.", "", line).count("|") for line in rows} == heads
     assert "pip install" in markdown(RUN, Drawn({}, "pip install it"))
 
@@ -67,6 +73,16 @@ def test_names_in_markdown_stay_text() -> None:
 )
 def test_a_share_is_written_in_percent(rate: Any, shown: str) -> None:
     assert share(rate) == shown
+
+
+def test_so_few_samples_are_marked_and_have_no_rare_percentiles() -> None:
+    assert [counted(n) for n in (0, 1, 29, 30, 1234)] == ["0", "1 †", "29 †", "30", "1,234"]
+    few = Sheet("t", ("a", "n"), (("x", counted(29)),), "Wilson.")
+    assert explained(few).note == "Wilson. † Fewer than 30 samples: no claim."
+    assert explained(replace(few, rows=(("x", counted(30)),))).note == "Wilson."
+    of = {"p50": 1.0, "p95": 2.0, "p99": 3.0}
+    shown = [[percentile(of, p, n) for p in (50, 95, 99)] for n in (1, 19, 20, 99, 100)]
+    assert shown == [["1.00", "–", "–"]] * 2 + [["1.00", "2.00", "–"]] * 2 + [["1.00", "2.00", "3.00"]]
 
 
 def test_a_run_is_written_as_one_folder_with_the_same_bytes_each_time(tmp_path: Path) -> None:

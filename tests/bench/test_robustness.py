@@ -45,3 +45,21 @@ def test_harmless_prompts_need_not_have_been_stopped() -> None:
     rows = [(row._replace(role=BENIGN), {"action": "allow", "cause": ""}) for row in ROWS[:5]]
     caught, harmless = chosen(rows, 3, 1)
     assert (len(caught), len(harmless)) == (0, 3)
+
+
+def test_a_disguise_that_changes_no_word_makes_no_copy() -> None:
+    def made(text: str) -> set[str]:
+        row = ROWS[0]._replace(text=text)
+        answered = [(row, {"action": "block", "cause": ""})]
+        return {copy.row.attack for copy in copies(chosen(answered, 1, 1)[0], 0, 1) if copy is not None}
+
+    # No word to name a file by; no space inside; no letter that has a wide form.
+    assert "lora" not in made("🌊🌊")
+    assert "glued" not in made(" lighthouse ")
+    assert "fullwidth" not in made("등대.")
+    assert {"lora", "glued", "fullwidth", "dotted"} <= made("a lighthouse, 8k")
+    assert all(
+        copy.row.text.strip()
+        for copy in copies(chosen([(ROWS[0], {"action": "block", "cause": ""})], 1, 1)[0], 3, 1)
+        if copy
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardrail.bench.files import DataError
-from guardrail.bench.run.environment import commit, environment
+from guardrail.bench.run.environment import commit, environment, source, written_commit
 from guardrail.bench.run.folder import METRICS, RUN, read_run, write_run
 from guardrail.bench.run.measures import Measure, by_key, of_area, of_rate
 from guardrail.bench.run.record import Run
@@ -111,12 +111,35 @@ def test_samples_of_a_killed_run_are_gone_on_from(tmp_path: Path) -> None:
     assert [s["i"] for s in read_samples(path)[1]] == [0, 1, 2]
 
 
+def test_two_processes_do_not_write_one_run_and_its_old_figures_go(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    write_run(RUN_OF, tmp_path)
+    with Samples(path, {}) as samples:
+        assert not (tmp_path / METRICS).exists()
+        assert not (tmp_path / RUN).exists()
+        samples.add({"i": 0})
+        for fresh in (False, True):
+            with pytest.raises(DataError, match="another process"):
+                Samples(path, {}, fresh=fresh)
+    write_run(RUN_OF, tmp_path)
+    with pytest.raises(DataError, match="another run"):
+        Samples(path, {"seed": 1})
+    assert (tmp_path / METRICS).exists()
+    with Samples(path, {}) as samples:
+        assert samples.done == [{"i": 0}]
+
+
 def test_samples_of_another_run_or_damaged_ones_are_refused(tmp_path: Path) -> None:
     path = tmp_path / FILE
     with Samples(path, {"policy": "a"}) as samples:
         samples.add({"i": 0})
     with pytest.raises(DataError, match=r"another run.*--fresh"):
         Samples(path, {"policy": "b"})
+    with Samples(tmp_path / "b", {"policy": {"id": "a", "sha256": "1"}, "limit": 1, "data": ["violet"]}):
+        pass
+    with pytest.raises(DataError, match=r"\(another data, policy\.sha256, seed\)") as error:
+        Samples(tmp_path / "b", {"policy": {"id": "a", "sha256": "2"}, "limit": 1, "data": ["amber"], "seed": 3})
+    assert "violet" not in str(error.value)
     lines = path.read_bytes()
     path.write_bytes(lines.replace(b'{"i":0}', b"nonsense"))
     with pytest.raises(DataError, match=r"results.jsonl:2: .*damaged"):
@@ -132,9 +155,17 @@ def test_samples_of_another_run_or_damaged_ones_are_refused(tmp_path: Path) -> N
 
 def test_the_environment_names_versions_and_command() -> None:
     told = environment("guardrail bench prompts", seed=1)
+    assert told["source"] == source()
+    assert len(source()) == 64
     assert told["command"] == "guardrail bench prompts"
     assert told["packages"]["numpy"]
     assert "cores" in told["machine"]
+
+
+def test_a_report_says_of_the_commit_whether_it_was_changed() -> None:
+    assert written_commit("5" * 40) == "5" * 12
+    assert written_commit("5" * 40 + "+1f2e3d4c") == "555555555555+1f2e3d4c"
+    assert written_commit("") == "none"  # of an installed package
 
 
 def test_a_changed_tree_is_told_from_another_change_of_it(tmp_path: Path) -> None:

@@ -184,6 +184,10 @@ def test_a_saved_data_set_is_what_its_state_lists(tmp_path: Path) -> None:
     saved(splits / "train", pa.table(ROWS).slice(1))
     assert [row.id for row in read(splits)] == ["7", "8", "9"]
     assert [row.id for row in read(splits / "train")] == ["8", "9"]
+    for given in (splits, splits / "train"):
+        (file,) = survey([given], Columns(), Labels(), "train").files
+        assert file.rows == 2
+        assert file.shown.endswith("train/data-00000-of-00001.arrow")
 
 
 def test_a_snapshot_of_the_hub_is_read_through_its_links(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_wrong_input_is_exit_code_2_with_file_line_and_mend(
 
 def test_a_policy_that_does_not_load_is_no_traceback(run: Run, data: Path) -> None:
     said = run("--data", data, "--policy", "absent-policy")
-    assert said.code == 3
+    assert said.code == 2
     assert "absent-policy" in said.err
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
-from guardrail.bench.attacks.family import LATIN, WORD, each
+from guardrail.bench.attacks.family import LATIN, each
 
 __all__ = ["lora", "prompt_switch", "switching", "weights"]
 
@@ -30,9 +31,14 @@ def switching(text: str, rng: Random) -> str:
     )
 
 
+_NAMED = re.compile(r"[^\W_]+")
+
+
 def lora(text: str, rng: Random) -> str:
-    """All words as names of LoRA files, embeddings and wildcards."""
-    words = WORD.findall(text)
+    """All words and numbers as names of LoRA files, embeddings and wildcards."""
+    words = _NAMED.findall(text)
+    if not words:
+        return text
     groups = [words[i : i + 2] for i in range(0, len(words), 2)]
 
     def name(group: list[str]) -> str:

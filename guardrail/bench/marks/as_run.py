@@ -38,7 +38,7 @@ def marks_run(report: Mapping[str, Any]) -> Run:
 def _facts(report: Mapping[str, Any]) -> dict[str, Any]:
     run = report["run"]
     facts = environment(run["command"], workers=run.get("jobs", 1), also=_PACKAGES)
-    return {**facts, "date": run["date"], "load": run["load"], "pictures": report["pictures"]}
+    return {**facts, "date": run["date"], "commit": run["commit"], "load": run["load"], "pictures": report["pictures"]}
 
 
 def _data(pictures: Mapping[str, Any]) -> list[dict[str, Any]]:

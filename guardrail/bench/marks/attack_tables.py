@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guardrail.bench.marks.tables import run_lines
+from guardrail.bench.marks.tables import NUMBERED, run_lines
 from guardrail.bench.statistics import Rate
-from guardrail.bench.tables import Sheet, share
+from guardrail.bench.tables import Sheet, counted, explained, share
 
 __all__ = ["attack_facts", "attack_sheets"]
 
@@ -21,7 +21,8 @@ _TITLES = {
 
 def attack_sheets(report: Mapping[str, Any]) -> list[Sheet]:
     """One table for each goal of an attacker."""
-    return [sheet for sheet in (_copied(report), *(_sheet(report, goal) for goal in _TITLES)) if sheet.rows]
+    made = (_copied(report), *(_sheet(report, goal) for goal in _TITLES))
+    return [explained(sheet) for sheet in made if sheet.rows]
 
 
 def _copied(report: Mapping[str, Any]) -> Sheet:
@@ -40,7 +41,7 @@ def _copied(report: Mapping[str, Any]) -> Sheet:
             for word in ("copied", "genuine", "not checkable"):
                 rate = Rate(sum(r["bindings"].get(word, 0) for r in rows), read)
                 cells.append(share(rate.to_json()))
-            made.append((name, str(read), *cells))
+            made.append((name, counted(read), *cells))
     note = (
         "All ways together, of marks that were read. Asked for: of copies 90 % copied, of genuine ones at most 1 %. "
         "Several ways of one picture are not independent: the intervals are too narrow by as much."
@@ -66,7 +67,7 @@ def _sheet(report: Mapping[str, Any], goal: str) -> Sheet:
                 row["attack"],
                 row["how"],
                 row["system"],
-                str(row["n"]),
+                counted(row["n"]),
                 share(main),
                 share(row["any"]),
                 f"{row['statistic']:.1f}",
@@ -92,5 +93,6 @@ def attack_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         *facts,
         ("mark", f"{report['asked_db']:g} dB asked for, {report['size']} px"),
         ("pictures", f"{of['victims']:,} attacked ({kinds}), {of['others']:,} others"),
+        *([NUMBERED] if any(group.startswith("folder ") for group in of["groups"]) else []),
         *run_lines(report["run"]),
     ]

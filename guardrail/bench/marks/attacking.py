@@ -46,6 +46,7 @@ class AttackPlan:
         keys: for averaging, the victims are shared out over so many keys.
         copies: how many marked copies of one picture collude.
         asked: pictures that the detector is asked about again and again, the first so many victims.
+        keep_names: as in `MarksPlan`.
     """
 
     images: Sequence[Path] = ()
@@ -60,6 +61,7 @@ class AttackPlan:
     keys: int = 2
     copies: Sequence[int] = (5, 20)
     asked: int = 8
+    keep_names: bool = False
 
     def small(self) -> AttackPlan:
         """The same in seconds: it shows that everything runs, and nothing else."""
@@ -119,7 +121,7 @@ def attack(plan: AttackPlan, progress: Progress | None = None) -> dict[str, Any]
     Raises:
         DataError: the pictures cannot be used.
     """
-    found = sources(plan.images, packaged=plan.packaged, drawn=plan.drawn)
+    found = sources(plan.images, packaged=plan.packaged, drawn=plan.drawn, keep_names=plan.keep_names)
     begun, load = time.perf_counter(), load_average()
     of, others = _cast(found, plan.victims)
     stage = _Stage(

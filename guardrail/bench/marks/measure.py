@@ -29,8 +29,8 @@ from guardrail.bench.marks.methods import Method, tileline
 from guardrail.bench.marks.peers import PEERS
 from guardrail.bench.marks.pictures import Size, Source, chosen, groups, sources
 from guardrail.bench.marks.seen import Seen
-from guardrail.bench.run.environment import load_average, machine
-from guardrail.bench.run.samples import Samples
+from guardrail.bench.run.environment import commit, load_average, machine, source
+from guardrail.bench.run.samples import Samples, damaged
 from guardrail.bench.statistics import Rate
 
 __all__ = ["FORMAT", "KIND", "MarksPlan", "measure", "run_facts"]
@@ -59,6 +59,7 @@ class MarksPlan:
         jobs: processes, each with its own pictures.
         results: file of the samples, from which a run that was killed goes on; None for none.
         fresh: begin anew, whatever is in it.
+        keep_names: folders below those given are named, not numbered.
     """
 
     images: Sequence[Path] = ()
@@ -74,6 +75,7 @@ class MarksPlan:
     jobs: int = 1
     results: Path | None = None
     fresh: bool = False
+    keep_names: bool = False
 
 
 def measure(plan: MarksPlan, progress: Progress | None = None) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def measure(plan: MarksPlan, progress: Progress | None = None) -> dict[str, Any]
     Raises:
         DataError: the pictures cannot be used, or `plan.results` are of another run.
     """
-    found = sources(plan.images, packaged=plan.packaged, drawn=plan.drawn)
+    found = sources(plan.images, packaged=plan.packaged, drawn=plan.drawn, keep_names=plan.keep_names)
     pictures = chosen(found, plan.limit)
     begun, load = time.perf_counter(), load_average()
     jobs, missing = _jobs(plan, pictures)
@@ -105,6 +107,8 @@ def measure(plan: MarksPlan, progress: Progress | None = None) -> dict[str, Any]
                 if progress is not None:
                     progress(f"pictures, {method.name} at {size}", len(seen), len(of))
             rows.append(_row(method, size, seen, conditions))
+        if next(waiting, None) is not None:
+            raise damaged(plan.results)
     return {
         "kind": KIND,
         "format": FORMAT,
@@ -142,7 +146,9 @@ def _identity(plan: MarksPlan, jobs: Sequence[_Job]) -> dict[str, Any]:
     return {
         "suite": "marks",
         "guardrail": __version__,
+        "source": source(),
         "conditions": [c.name for c in plan.conditions if not c.lacking],
+        "keep_names": plan.keep_names,
         "jobs": [[method.name, str(size), _digest(of)] for method, size, of in jobs],
     }
 
@@ -169,6 +175,7 @@ def run_facts(command: str, load: float | None) -> dict[str, Any]:
         "command": command,
         "machine": machine(),
         "guardrail": __version__,
+        "commit": commit(),
         "load": load,
         "seconds": None,
     }
@@ -179,7 +186,7 @@ def run_facts(command: str, load: float | None) -> dict[str, Any]:
 
 def _secret(source: Source, what: str) -> bytes:
     """Keys and payloads of a measurement: the same in every run, and in no relation to any real key."""
-    return hashlib.sha256(f"guardrail bench marks|{what}|{source.name}".encode()).digest()
+    return hashlib.sha256(f"guardrail bench marks|{what}|{source.drawn_from}".encode()).digest()
 
 
 class _Clock:
@@ -221,7 +228,7 @@ def _look(method: Method, size: Size, conditions: Sequence[str], source: Source)
         seen.other_key = method.marker(_secret(source, "other key")).read(after).verdict
     seen.ms = clock.ms
     for name in conditions:
-        changed = CONDITIONS[name](after, source.name)
+        changed = CONDITIONS[name](after, source.drawn_from)
         cpu = time.process_time()
         read = marker.read(changed)
         spent = (time.process_time() - cpu) * 1e3

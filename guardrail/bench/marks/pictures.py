@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from guardrail.bench.files import DataError
 from guardrail.bench.marks.drawings import drawing
-from guardrail.bench.pictures import pictures
+from guardrail.bench.pictures import numbered, pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,15 +60,19 @@ class Source:
     """One picture before it is cut to size.
 
     Attributes:
-        group: the folder it came from, ``scikit-image`` or ``drawn``.
+        group: the folder it came from, by its number or, where that was asked for, its name; ``scikit-image`` or
+            ``drawn``.
         number: within its group, from 0; names of files are in no report.
         sha256: of its pixels; empty for what is drawn here.
+        drawn_from: what its key, its payload and what happens to it are drawn from. The folder has its number here in
+            any case: figures are the same with names and without, and a payload tells nobody a name who tries some.
     """
 
     group: str
     number: int
     _open: Callable[[Size], Image]
     sha256: str = ""
+    drawn_from: str = ""
 
     @property
     def name(self) -> str:
@@ -84,31 +88,36 @@ class Source:
         return max(size.width / image.width, size.height / image.height)
 
 
-def sources(folders: Sequence[Path], *, packaged: bool, drawn: int) -> list[Source]:
+def sources(folders: Sequence[Path], *, packaged: bool, drawn: int, keep_names: bool = False) -> list[Source]:
     """All pictures, each once, whatever folders it lies in.
 
     Args:
         folders: of the user, at any depth.
         packaged: also those in scikit-image's wheel, if it is installed.
         drawn: so many of `drawings`.
+        keep_names: folders below those of the user have their names; else they are numbered, for a set of faces has a
+            folder for each person.
 
     Raises:
         DataError: a folder cannot be used, or there is no picture at all.
     """
-    paths = [(p.group, p.path) for p in pictures(folders)] if folders else []
+    found = pictures(folders) if folders else []
+    paths = [(p.group, hidden.group, p.path) for p, hidden in zip(found, numbered(found, folders), strict=True)]
     if packaged:
-        paths += [("scikit-image", path) for path in _packaged()]
+        paths += [("scikit-image", "scikit-image", path) for path in _packaged()]
     made: list[Source] = []
     count: Counter[str] = Counter()
     seen: set[bytes] = set()
-    for group, path in paths:
+    for called, group, path in paths:
         image = _read(path)
         digest = hashlib.sha256(image.tobytes()).digest()
         if min(image.size) >= SMALLEST_SIDE and digest not in seen:
             seen.add(digest)
-            made.append(Source(group, count[group], partial(_file, path), digest.hex()))
+            number = count[group]
+            shown = called if keep_names else group
+            made.append(Source(shown, number, partial(_file, path), digest.hex(), f"{group} {number}"))
             count[group] += 1
-    made += [Source("drawn", n, partial(_drawn, n)) for n in range(drawn)]
+    made += [Source("drawn", n, partial(_drawn, n), drawn_from=f"drawn {n}") for n in range(drawn)]
     if not made:
         raise DataError("there is no picture to mark: name a folder with --images, or draw some with --drawn")
     return made

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardrail.bench.tables import Sheet, share
+from guardrail.bench.run.environment import written_date
+from guardrail.bench.run.measures import FEW
+from guardrail.bench.tables import Sheet, counted, explained, share
 
 __all__ = ["mark_facts", "mark_sheets", "run_lines"]
+
+
+NUMBERED = ("folders", "numbered in the order of their names, which may be of people; --keep-names names them")
 
 
 def mark_sheets(report: Mapping[str, Any]) -> list[Sheet]:
@@ -16,7 +21,7 @@ def mark_sheets(report: Mapping[str, Any]) -> list[Sheet]:
     made = [_quality(rows), _times(rows), _time_aims(rows), _targets(rows, report["aims"]), _side_by_side(rows)]
     made += [_conditions(row, report["aims"]) for row in rows]
     made += [_groups(row) for row in rows if row["checked"]]
-    return [sheet for sheet in made if sheet.rows]
+    return [explained(sheet) for sheet in made if sheet.rows]
 
 
 def mark_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -24,6 +29,8 @@ def mark_facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     of = report["pictures"]
     kinds = ", ".join(f"{n} {group}" for group, n in of["groups"].items())
     facts = [("pictures", f"{of['chosen']:,} of {of['there']:,} there: {kinds}")]
+    if any(group.startswith("folder ") for group in of["groups"]):
+        facts.append(NUMBERED)
     facts += [(name, why) for name, why in {**report["not_installed"], **report["not_measured"]}.items()]
     return [*facts, *run_lines(report["run"])]
 
@@ -35,7 +42,7 @@ def run_lines(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("machine", run["machine"] + busy),
         ("command", run["command"]),
-        ("date", f"{run['date']}, guardrail {run['guardrail']}{took}"),
+        ("date", written_date(run) + took),
     ]
 
 
@@ -59,7 +66,7 @@ def _quality(rows: Sequence[Mapping[str, Any]]) -> Sheet:
         claims = "–"
         if row["checked"]:
             claims = str(sum(n for of in (row["unmarked"], row["other_key"]) for v, n in of.items() if v != "none"))
-        made.append((row["method"], row["size"], str(row["n"]), str(row["bits"]), *cells, claims))
+        made.append((row["method"], row["size"], counted(row["n"]), str(row["bits"]), *cells, claims))
     note = (
         "PSNR in dB. JND: pixels whose luma changes by more than the just-noticeable difference of Chou and Li. "
         "False: marks claimed on the unmarked pictures, and on marked ones with another key."
@@ -103,9 +110,9 @@ def _time_aims(rows: Sequence[Mapping[str, Any]]) -> Sheet:
             asked.append(("each further layout", each, _FURTHER_SHARE * one))
         for name, value, aim in asked:
             if value is not None and aim is not None:
-                met = "yes" if value <= aim else "no"
-                made.append((row["method"], row["size"], name, f"{value:.1f}", f"{aim:.1f}", met))
-    head = ("method", "size", "what", "processor ms", "at most", "met")
+                met = "too few pictures to say" if row["n"] < FEW else "yes" if value <= aim else "no"
+                made.append((row["method"], row["size"], name, f"{value:.1f}", f"{aim:.1f}", counted(row["n"]), met))
+    head = ("method", "size", "what", "processor ms", "at most", "n", "met")
     return Sheet("Time aims", head, tuple(made), "Medians of processor time, all threads together.", words=3)
 
 
@@ -118,8 +125,10 @@ def _targets(rows: Sequence[Mapping[str, Any]], aims: Mapping[str, float | None]
         asked = {name: aim for name, aim in aims.items() if aim is not None}
         missed = [n for n, aim in asked.items() if row["conditions"][n]["exact"]["rate"] < aim]
         words = ", ".join(f"{n} {100 * row['conditions'][n]['exact']['rate']:.1f} %" for n in missed) or "none"
-        made.append((row["method"], row["size"], words, f"{len(asked) - len(missed)} of {len(asked)}"))
-    return Sheet("Aims", ("method", "size", "below its aim", "met"), tuple(made), words=3)
+        made.append(
+            (row["method"], row["size"], words, f"{len(asked) - len(missed)} of {len(asked)}", counted(row["n"]))
+        )
+    return Sheet("Aims", ("method", "size", "below its aim", "met", "n"), tuple(made), words=3)
 
 
 def _side_by_side(rows: Sequence[Mapping[str, Any]]) -> Sheet:
@@ -128,7 +137,7 @@ def _side_by_side(rows: Sequence[Mapping[str, Any]]) -> Sheet:
     shown = [row for row in rows if row["size"] == size]
     names = list(shown[0]["conditions"]) if len(shown) > 1 else []
     made = tuple((name, *(f"{row['conditions'][name]['exact']['rate']:.2f}" for row in shown)) for name in names)
-    head = ("condition", *(f"{row['method']} (n = {row['n']})" for row in shown))
+    head = ("condition", *(f"{row['method']} (n = {counted(row['n'])})" for row in shown))
     note = (
         "Share of pictures whose whole payload is read exactly. Without a check, a payload is right or wrong by luck."
     )
@@ -150,7 +159,7 @@ def _conditions(row: Mapping[str, Any], aims: Mapping[str, float | None]) -> She
         aim = aims.get(name)
         asked = "" if aim is None else f"{100 * aim:.0f}"
         ms = "–" if cell["read_ms"] is None else f"{cell['read_ms']:.0f}"
-        made.append((name, str(cell["exact"]["of"]), share(cell["exact"]), asked, *end, ms))
+        made.append((name, counted(cell["exact"]["of"]), share(cell["exact"]), asked, *end, ms))
     head = ("condition", "n", "whole payload, % (95 %)", "aim", *last, "ms")
     note = "Wilson intervals. Wrong: another payload was read. Marked: the mark was seen, its payload not read."
     return Sheet(title_of(row), head, tuple(made), note if ours else "Wilson intervals.", brief=ours)
@@ -160,5 +169,5 @@ def _groups(row: Mapping[str, Any]) -> Sheet:
     """By kind of picture, only conditions that some picture fails."""
     names = [n for n, c in row["conditions"].items() if c["exact"]["rate"] < 1]
     columns = {**row["groups"], "not enlarged": row["not_enlarged"]}
-    made = tuple((n, *(f"{columns[g][n]['count']} of {columns[g][n]['of']}" for g in columns)) for n in names)
+    made = tuple((n, *(f"{columns[g][n]['count']} of {counted(columns[g][n]['of'])}" for g in columns)) for n in names)
     return Sheet(f"{title_of(row)}: by kind of picture", ("condition", *columns), made, brief=False)

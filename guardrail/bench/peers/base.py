@@ -53,11 +53,13 @@ class Opened:
         told: what was only known once it was there (sha256 of weights, training rows, threshold); words, for the report
             and for the identity of the samples.
         close: lets go of what it holds.
+        facts: of guardrail itself, for run.json: policy, checks and lists, as other suites have them.
     """
 
     judge: Judge
     told: Mapping[str, str] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

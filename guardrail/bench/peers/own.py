@@ -6,6 +6,8 @@ from functools import partial
 
 from guardrail.bench.judging import judged
 from guardrail.bench.peers.base import ACTIONS, FAILED, Answer, Opened, Peer
+from guardrail.bench.run.fingerprint import list_facts, policy_facts
+from guardrail.bench.subject import moved
 from guardrail.decision import EffectiveCheck
 from guardrail.version import __version__
 
@@ -33,7 +35,8 @@ def _prompts(policy: str) -> Opened:
     from guardrail.guard import Guard
     from guardrail.guard.parts import load
 
-    guard = Guard(load(policy), audit=None, gallery=None, releases=False)
+    engine = load(policy)
+    guard = Guard(engine, audit=None, gallery=None, releases=False)
     guard.warmup()
 
     def judge(text: str) -> Answer:
@@ -41,8 +44,10 @@ def _prompts(policy: str) -> Opened:
         # Blocked for want of an answer is blocked, as it is in use; the cause tells it apart.
         return Answer(ACTIONS[said.action], said.score, said.cause, said.ms, said.cpu_ms)
 
-    told = {"policy": f"{guard.policy.id} {guard.policy.version}, sha256 {guard.policy.sha256}"}
-    return Opened(judge, told | _effective(guard.effective()), guard.close)
+    ref, checks = guard.policy, guard.effective()
+    told = {"policy": f"{ref.id} {ref.version}{moved(policy, ref)}, sha256 {ref.sha256}"}
+    facts = {"policy": policy_facts(engine), "checks": [one.to_json() for one in checks], "lists": list_facts()}
+    return Opened(judge, told | _effective(checks), guard.close, facts)
 
 
 def pictures() -> Peer:
@@ -73,7 +78,8 @@ def _pictures() -> Opened:
             return Answer(FAILED, None, str(error))
         return Answer("block" if score >= EXPLICIT else "allow", score)
 
-    return Opened(judge, _effective([check.effective()]))
+    effective = check.effective()
+    return Opened(judge, _effective([effective]), facts={"checks": [effective.to_json()]})
 
 
 def _effective(checks: list[EffectiveCheck] | tuple[EffectiveCheck, ...]) -> dict[str, str]:

@@ -29,6 +29,7 @@ class PeerPlan:
     Args:
         kind: which peers: of prompts, of pictures, or engines of policies.
         data: files of prompts, or folders of pictures; nothing for engines, whose cases are made.
+        split: of prompts, the only one to read of data that have several; empty for all.
         policy: guardrail's own, as `Guard` takes it.
         limit: at most so many rows, evenly spread; for engines so many cases.
         seed: of the training rows, of the solvers and of the cases.
@@ -61,6 +62,7 @@ class PeerPlan:
     fresh: bool = False
     keep_text: bool = False
     command: str = ""
+    split: str = ""
 
     def wants(self, name: str, *, asked: bool) -> bool:
         """Whether a peer is to run; `asked`: only where it is named."""

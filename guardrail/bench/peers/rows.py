@@ -41,6 +41,8 @@ class Rows(NamedTuple):
 
 def rows_of(plan: PeerPlan) -> Rows:
     """Raises DataError where the data cannot be used."""
+    if plan.split and plan.kind != "text":
+        raise DataError("--split chooses among prompts: leave it out")
     if plan.kind == "engine":
         if plan.data:
             raise DataError("engines are asked about cases made from --seed: leave --data out")
@@ -53,7 +55,7 @@ def rows_of(plan: PeerPlan) -> Rows:
 
 
 def _prompts(plan: PeerPlan) -> Rows:
-    found = survey(plan.data, plan.columns, plan.labels)
+    found = survey(plan.data, plan.columns, plan.labels, plan.split)
     groups, texts = set(), set()
     if plan.train:
         for row in rows(found, plan.columns, plan.labels, plan.limit):
@@ -72,8 +74,8 @@ def _prompts(plan: PeerPlan) -> Rows:
 def _prompt_items(found: Survey, plan: PeerPlan) -> Iterator[Item]:
     for row in rows(found, plan.columns, plan.labels, plan.limit):
         told = _told(row.name, row.role, row.label)
-        told |= {"lang": row.lang, "source": row.source, "attack": row.attack, "group": row.group}
-        told["pair"] = row.pair
+        told |= {"lang": row.lang, "source": row.source, "attack": row.attack}
+        told |= {"group": found.unnamed(row).group, "pair": found.unnamed(row).pair}
         if plan.keep_text:
             told["text"] = row.text
         yield Item(told, partial(_text, row))

@@ -18,7 +18,7 @@ from guardrail.bench.peers.plan import PeerPlan
 from guardrail.bench.peers.published import default_file, read_published, sheet
 from guardrail.bench.peers.registry import REFERENCES, chosen, known
 from guardrail.bench.peers.rows import Rows, rows_of
-from guardrail.bench.run.environment import environment
+from guardrail.bench.run.environment import environment, written_date
 from guardrail.bench.run.measures import Measure, by_key
 from guardrail.bench.run.record import Run
 from guardrail.bench.run.samples import FILE, Samples
@@ -85,7 +85,7 @@ def peers_run(
         measures,
         curves={"roc": curves} if curves else {},
         timing=timing,
-        told=tuple(_told(plan, rows, answers, facts, pinned=pinned)),
+        told=tuple(_told(plan, rows, answers, facts, opened, pinned=pinned)),
         sheets=tuple(s for s in _sheets(plan, running, opened, by_key(measures), timing, figures) if s.rows),
         figures=tuple(tables.figures(by_key(measures), answers.names, curves)),
         not_run=not_run,
@@ -152,7 +152,7 @@ def _identity(
     return {
         "suite": "peers",
         "guardrail": facts["guardrail"],
-        "commit": facts["commit"],
+        "source": facts["source"],
         "kind": plan.kind,
         "data": rows.data,
         "labels": plan.labels.to_json(),
@@ -179,6 +179,7 @@ def _facts(plan: PeerPlan, rows: Rows, peers: Sequence[Peer], opened: Mapping[st
         "labels": plan.labels.to_json(),
         "limit": plan.limit,
         "reference": REFERENCES[plan.kind],
+        **opened[REFERENCES[plan.kind]].facts,
         "peers": [
             {
                 "name": p.name, "version": p.version, "licence": p.licence, "decides": p.decides, "learned": p.learned,
@@ -190,9 +191,18 @@ def _facts(plan: PeerPlan, rows: Rows, peers: Sequence[Peer], opened: Mapping[st
 
 
 def _told(
-    plan: PeerPlan, rows: Rows, answers: Answers, facts: Mapping[str, Any], *, pinned: bool
+    plan: PeerPlan,
+    rows: Rows,
+    answers: Answers,
+    facts: Mapping[str, Any],
+    opened: Mapping[str, Opened],
+    *,
+    pinned: bool,
 ) -> Iterator[tuple[str, str]]:
-    yield "compared with", REFERENCES[plan.kind]
+    reference = REFERENCES[plan.kind]
+    yield "compared with", reference
+    if policy := opened[reference].told.get("policy"):
+        yield "policy", policy
     yield from rows.told
     unread = f", {answers.unreadable:,} of them unreadable and in no figure" if answers.unreadable else ""
     yield "rows asked about", f"{len(answers) + answers.unreadable:,}{unread}"
@@ -200,7 +210,7 @@ def _told(
     core = "on one core" if pinned else "not held to one core: this system does not offer that"
     yield "machine", f"{facts['machine']}, {core}{busy}"
     yield "command", plan.command
-    yield "date", f"{facts['date']}, guardrail {facts['guardrail']}, commit {facts['commit'] or 'none'}"
+    yield "date", written_date(facts)
     if plan.published is None and default_file() is None:
         yield "published figures", "not shown: name a file with --published"
 

@@ -14,6 +14,7 @@ from guardrail.bench.tables import Sheet
 __all__ = ["engine_sheets", "figures", "judge_sheets", "peers_sheet", "time_sheet"]
 
 Measures = Mapping[str, Measure]
+_KINDS = ("to be blocked", "harmless")
 _BY = {"label": "label", "lang": "language", "source": "source"}
 
 
@@ -52,7 +53,7 @@ def _decisions(measures: Measures, names: Sequence[str]) -> Sheet:
         found = [measures.get(f"{m}[peer={name}]") for m in ("block_rate", "over_block_rate", "not_checked_rate")]
         altered = [measures.get(f"{m}[peer={name}]") for m in ("stop_rate", "over_stop_rate")]
         cells = [cell for m in found[:2] for cell in (_n(m), share(m))]
-        rows.append((name, *cells, *map(share, altered), share(found[2])))
+        rows.append((name, *cells, *map(share, altered), share(found[2]), _remarks(found[:2], _KINDS)))
     note = (
         "Each at its own decision. Wilson intervals; they take rows for independent. A row at "
         "which a peer failed is in its last column only; guardrail blocks a prompt that it could not check, and that "
@@ -61,6 +62,7 @@ def _decisions(measures: Measures, names: Sequence[str]) -> Sheet:
     head = (
         "peer", "to be blocked", "blocked, % (95 %)", "harmless", "over-blocked, % (95 %)",
         "blocked or altered, % (95 %)", "harmless blocked or altered, % (95 %)", "not checked, % (95 %)",
+        "remark",
     )  # fmt: skip
     return Sheet("Decisions", head, tuple(rows), note)
 
@@ -73,12 +75,20 @@ def _scores(measures: Measures, names: Sequence[str]) -> Sheet:
             continue
         at = [measures.get(f"tpr_at_fpr[fpr={target:g}, peer={name}]") for target in TARGETS]
         shown = f"{area.value:.4f} ({area.interval[0]:.4f}–{area.interval[1]:.4f})"
-        rows.append((name, f"{area.n:,}", shown, _n(at[0]), *map(share, at)))
+        remark = _remarks((area, at[0]), ("AUROC", "to be blocked"))
+        rows.append((name, f"{area.n:,}", shown, _n(at[0]), *map(share, at), remark))
     note = (
         "At the false-positive rate on these rows, not at the peer's own threshold; the threshold is chosen on the "
         "rows that it is measured on. DeLong and Wilson intervals. Peers without a score are not here."
     )
-    head = ("peer", "n", "AUROC (95 %)", "to be blocked", *(f"found at {100 * t:g} % FPR, % (95 %)" for t in TARGETS))
+    head = (
+        "peer",
+        "n",
+        "AUROC (95 %)",
+        "to be blocked",
+        *(f"found at {100 * t:g} % FPR, % (95 %)" for t in TARGETS),
+        "remark",
+    )
     return Sheet("Scores", head, tuple(rows), note)
 
 
@@ -91,11 +101,11 @@ def _differences(measures: Measures, names: Sequence[str], reference: str) -> Sh
                 continue
             low, high = found.interval
             value = f"{100 * found.value:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
-            rows.append((name, what, found.method, found.note, f"{found.n:,}", value))
+            rows.append((name, what, found.method, found.note, f"{found.n:,}", value, found.remark))
     note = f"Peer less {reference}, on the same rows, in points. p is not adjusted for the number of lines."
     return Sheet(
         f"Against {reference}",
-        ("peer", "measure", "method", "p and rows", "n", "difference (95 %)"),
+        ("peer", "measure", "method", "p and rows", "n", "difference (95 %)", "remark"),
         tuple(rows),
         note,
         4,
@@ -112,8 +122,8 @@ def _parts(measures: Measures, names: Sequence[str], dimension: str, title: str)
         for name in names:
             key = f"[{dimension}={value}, peer={name}]"
             found = [measures.get(f"{m}{key}") for m in ("block_rate", "over_block_rate")]
-            rows.append((value, name, *(cell for m in found for cell in (_n(m), share(m)))))
-    head = (title, "peer", "to be blocked", "blocked, % (95 %)", "harmless", "over-blocked, % (95 %)")
+            rows.append((value, name, *(cell for m in found for cell in (_n(m), share(m))), _remarks(found, _KINDS)))
+    head = (title, "peer", "to be blocked", "blocked, % (95 %)", "harmless", "over-blocked, % (95 %)", "remark")
     return Sheet(f"Decisions by {title}", head, tuple(rows), words=2, brief=False)
 
 
@@ -126,14 +136,15 @@ def engine_sheets(measures: Measures, names: Sequence[str], loops: Mapping[str, 
                 measures.get(f"{m}[case={case}, peer={name}]")
                 for m in ("agreement_rate", "not_checked_rate", "allowed_instead_of_blocked_rate")
             ]
-            rows.append((case, name, _n(found[1]), *map(share, found[:2]), _n(found[2]), share(found[2])))
+            remark = _remarks((found[0], found[2]), ("signals", "blocked by it"))
+            rows.append((case, name, _n(found[1]), *map(share, found[:2]), _n(found[2]), share(found[2]), remark))
     note = (
         "The same conditions and signals for all. Missing: a signal that the condition reads is not there, as after a "
         "check that failed; guardrail's engines block unless the rest decides. Failed: the engine raised."
     )
     head = (
         "signals", "engine", "n", "same decision as the built-in engine, %", "failed, %",
-        "blocked by it", "allowed instead, %",
+        "blocked by it", "allowed instead, %", "remark",
     )  # fmt: skip
     yield Sheet("Agreement", head, tuple(rows), note, words=2)
     times = [
@@ -223,3 +234,9 @@ def share(measure: Measure | None) -> str:
 
 def _n(measure: Measure | None) -> str:
     return "–" if measure is None else f"{measure.n:,}"
+
+
+def _remarks(measures: Sequence[Measure | None], kinds: Sequence[str]) -> str:
+    """Why figures carry no claim, each with what it is of; those of nothing have a dash of their own."""
+    found = zip(kinds, measures, strict=True)
+    return "; ".join(f"{kind}: {m.remark}" for kind, m in found if m is not None and m.value is not None and m.remark)

@@ -6,16 +6,18 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from guardrail import __version__
+from guardrail.bench.files import sha256 as file_sha256
 
-__all__ = ["commit", "environment", "load_average", "machine", "packages"]
+__all__ = ["commit", "environment", "load_average", "machine", "packages", "source", "written_commit", "written_date"]
 
 _NAMED = (
     "numpy", "scipy", "pillow", "onnxruntime", "torch", "diffusers", "transformers", "tokenizers", "typer", "pyyaml",
@@ -38,6 +40,7 @@ def environment(command: str, *, seed: int | None = None, workers: int = 1, also
         "load": load_average(),
         "guardrail": __version__,
         "commit": commit(),
+        "source": source(),
         "packages": packages((*_NAMED, *also)),
     }
 
@@ -69,12 +72,23 @@ def packages(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+@cache
+def source() -> str:
+    """sha256 of the files of the package that runs: what was measured with other ones is of another guard.
+
+    A commit does not tell: an installed package has none, and files that nobody added yet are in none.
+    """
+    package, found = _ROOT / "guardrail", sha256()
+    files = (path for path in package.rglob("*") if path.suffix != ".pyc" and path.is_file())
+    for path in sorted(files, key=lambda path: path.relative_to(package).as_posix()):
+        name = path.relative_to(package).as_posix()
+        found.update(f"{name}\0{file_sha256(path)}\n".encode())
+    return found.hexdigest()
+
+
 def commit(root: Path = _ROOT) -> str:
     """Of the working tree that guardrail runs from; where it was changed since, with ``+`` and 8 hex digits of the
-    change, so that a run is not resumed over another one. Empty where there is no such tree.
-
-    An installed package has no commit of its own: the version says which it is.
-    """
+    change. Empty where there is no such tree: `source` says what runs."""
     if not (root / ".git").exists():
         return ""
     try:
@@ -83,8 +97,19 @@ def commit(root: Path = _ROOT) -> str:
             root, "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--", "guardrail", "policies"
         )
     except (OSError, subprocess.SubprocessError):
-        return ""  # no git here: the version has to do
+        return ""  # no git here
     return head + (f"+{sha256(changed).hexdigest()[:8]}" if changed else "")
+
+
+def written_commit(mark: str) -> str:
+    """What `commit` gives, for a report: 12 digits of it and the whole mark of a change, ``5389a1b0c2d4+1f2e3d4c``."""
+    head, plus, changed = mark.partition("+")
+    return f"{head[:12]}{plus}{changed}" or "none"
+
+
+def written_date(facts: Mapping[str, Any]) -> str:
+    """Of `environment`: when, and with which guardrail."""
+    return f"{facts['date']}, guardrail {facts['guardrail']}, commit {written_commit(facts['commit'])}"
 
 
 def _git(root: Path, *arguments: str) -> bytes:

@@ -10,14 +10,16 @@ from typing import Any
 from guardrail.policy import Policy, PolicyEngine
 from guardrail.policy.model import Rule
 
-__all__ = ["differences", "list_facts", "measured_on", "policy_facts"]
+__all__ = ["deciding", "differences", "list_facts", "measured_on", "other_samples", "policy_facts", "weakened"]
 
 _LISTS = "checks/text/lists"
+_ById = dict[str, Mapping[str, Any]]
 _SHORT = 12  # characters of a hash that a message shows
 
 
 def policy_facts(engine: PolicyEngine) -> dict[str, Any]:
-    """Id, version and sha256; of a rule file also its thresholds, and a digest of each rule and of its terms."""
+    """Id, version, sha256 and mode; of a rule file also its thresholds, a digest of each rule and of its terms, and
+    which rules are locked."""
     facts: dict[str, Any] = engine.ref.to_json()
     policy = getattr(engine, "policy", None)
     if isinstance(policy, Policy):
@@ -26,6 +28,7 @@ def policy_facts(engine: PolicyEngine) -> dict[str, Any]:
         }
         facts["rules"] = {rule.id: _digest(_said(rule)) for rule in policy.rules}
         facts["terms"] = _digest(policy.terms)
+        facts["locked"] = sorted(rule.id for rule in policy.rules if rule.locked)
     return facts
 
 
@@ -52,31 +55,70 @@ def list_facts() -> dict[str, dict[str, Any]]:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What two run.json differ in that can change a decision or a figure, most telling first, in words."""
-    return [
-        *_policies(before, after),
-        *_lists(before, after),
-        *_checks(before, after),
-        *_data(before, after),
-        *_programs(before, after),
-    ]
+    return [*deciding(before, after), *other_samples(before, after), *_programs(before, after)]
+
+
+def deciding(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Of `differences`, what decides: policies, lists and checks with their models."""
+    return [*_policies(before, after), *_lists(before, after), *_checks(before, after)]
+
+
+def weakened(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Of `deciding`, what no figure has to show before it counts: a check, a locked rule or a list that is no longer
+    what it was, whether or not the data have a case for it."""
+    old, new = _in_step(before, after)
+    for name in sorted(old.keys() & new.keys()):
+        of = f" of {name}" if name and len(new) > 1 else ""
+        yield from _mode(old[name], new[name], of)
+        rules, now = old[name].get("rules") or {}, new[name].get("rules") or {}
+        for rule in old[name].get("locked") or ():
+            if rule not in now or rule not in (new[name].get("locked") or ()):
+                yield f"locked rule {rule}{of} is {'no longer locked' if rule in now else 'gone'}"
+            elif rules.get(rule) != now[rule]:
+                yield f"locked rule {rule}{of}, or a threshold in it, was changed"
+    lists, shorter = before.get("lists") or {}, after.get("lists") or {}
+    for name, told in sorted(lists.items() if shorter else ()):
+        if told["entries"] and not (shorter.get(name) or {"entries": 0})["entries"]:
+            yield f"list {name} is {'empty' if name in shorter else 'gone'}"
+    ran = {check["check"] for check in after.get("checks") or ()}
+    yield from (f"check {c['check']} no longer ran" for c in before.get("checks") or () if c["check"] not in ran)
 
 
 def _policies(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    old, new = _by_id(before), _by_id(after)
-    if len(old) == len(new) == 1 and old.keys() != new.keys():
-        # One policy in the place of another: what it says of the same names is what matters.
-        yield f"policy {next(iter(old))} → {next(iter(new))}"
-        old, new = ({"": next(iter(of.values()))} for of in (old, new))
+    old, new = _in_step(before, after)
+    if "" in old:
+        yield f"policy {next(iter(_by_id(before)))} → {next(iter(_by_id(after)))}"
     for name in sorted({*old, *new}):
         if name not in old or name not in new:
             yield f"policy {name} {'is new' if name in new else 'was not measured'}"
             continue
         of = f" of {name}" if name and len(new) > 1 else ""
-        yield from _thresholds(old[name], new[name], of)
-        yield from _rules(old[name], new[name], of)
+        told = [
+            *_mode(old[name], new[name], of),
+            *_thresholds(old[name], new[name], of),
+            *_rules(old[name], new[name], of),
+        ]
+        yield from told
+        a, b = old[name].get("sha256"), new[name].get("sha256")
+        if a != b and not told:
+            yield f"the policy{of} was changed in another part: sha256 {_short(a)} → {_short(b)}"
 
 
-def _by_id(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _in_step(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[_ById, _ById]:
+    """Policies by id; one in the place of another under the id "", for what it says of the same names matters."""
+    old, new = _by_id(before), _by_id(after)
+    if len(old) == len(new) == 1 and old.keys() != new.keys():
+        old, new = ({"": next(iter(of.values()))} for of in (old, new))
+    return old, new
+
+
+def _mode(before: Mapping[str, Any], after: Mapping[str, Any], of: str) -> Iterator[str]:
+    a, b = (policy.get("mode", "enforce") for policy in (before, after))
+    if a != b:
+        yield f"policy mode{of}: {a} → {b}"
+
+
+def _by_id(run: Mapping[str, Any]) -> _ById:
     policies = run.get("policies") or [run.get("policy") or {}]
     return {str(policy["id"]): policy for policy in policies if isinstance(policy, Mapping) and policy.get("id")}
 
@@ -152,7 +194,8 @@ def measured_on(run: Mapping[str, Any]) -> dict[str, Any]:
     return found | {name: run[name] for name in _OF_RUN if run.get(name) is not None}
 
 
-def _data(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def other_samples(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What of `measured_on` differs, in words."""
     old, new = measured_on(before), measured_on(after)
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
@@ -162,7 +205,8 @@ def _data(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _programs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for what in ("guardrail", "commit"):
+    told = "commit" if before.get("commit") != after.get("commit") else "source"
+    for what in ("guardrail", told):
         a, b = before.get(what), after.get(what)
         if a != b:
             yield f"{what}: {_short(a)} → {_short(b)}"

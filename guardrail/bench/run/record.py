@@ -32,6 +32,8 @@ class Run:
         figures: plots of the report.
         not_run: what was asked for and did not run → why. Never a zero in a table.
         texts: whether results.jsonl holds prompts.
+        headline: keys of the measures that a reader looks for first; by default those over everything, see
+            `guardrail.bench.headline`.
     """
 
     suite: str
@@ -45,6 +47,7 @@ class Run:
     figures: tuple[Figure, ...] = ()
     not_run: Mapping[str, str] = field(default_factory=dict)
     texts: bool = False
+    headline: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from guardrail.bench.files import DataError
+from guardrail.bench.text import visible
 
-__all__ = ["FILE", "Samples", "iter_samples", "read_samples"]
+__all__ = ["FILE", "Samples", "damaged", "iter_samples", "read_samples"]
 
 FILE = "results.jsonl"
+MADE_OF_THEM = ("run.json", "metrics.json")
 FORMAT = 1
 _FLUSH_EVERY = 64
+_NAMES, _LONGEST_NAME = 8, 60  # of parts of an identity, in a message
 
 
 class Samples:
@@ -48,15 +52,24 @@ class Samples:
             return
         head = {"format": FORMAT, "identity": json.loads(json.dumps(identity))}
         try:
-            if not fresh and path.exists() and path.stat().st_size:
+            self._file = path.open("ab")
+            _hold(self._file, path)
+            if fresh:
+                self._file.truncate(0)
+            if path.stat().st_size:
                 self._resume(path, head, keep=keep)
-                self._file = path.open("ab")
-            else:
-                self._file = path.open("wb")
+            # What an earlier command made of these samples says nothing of those that come now.
+            for name in MADE_OF_THEM:
+                path.with_name(name).unlink(missing_ok=True)
+            if not path.stat().st_size:
                 self._write(head)
                 self.flush()
         except OSError as error:
+            self.close()
             raise DataError(f"{path} cannot be written to: {error.strerror}") from None
+        except DataError:
+            self.close()
+            raise
 
     def _resume(self, path: Path, head: Mapping[str, Any], *, keep: bool) -> None:
         whole = 0
@@ -68,15 +81,14 @@ class Samples:
                     self.done.append(row)
             elif row != head:
                 raise DataError(
-                    f"{path} holds the samples of another run (policy, models, data or options differ): name another "
-                    "folder, or begin anew with --fresh"
+                    f"{path} holds the samples of another run ({_differing(row, head)}): name another folder, or begin "
+                    "anew with --fresh"
                 )
             whole += len(line)
         if not whole:
             raise DataError(f"{path} is no results.jsonl: name another folder, or begin anew with --fresh")
-        if whole < path.stat().st_size:
-            with path.open("r+b") as file:
-                file.truncate(whole)
+        assert self._file is not None
+        self._file.truncate(whole)
 
     def add(self, sample: Mapping[str, Any]) -> None:
         """Append one; it is on disk within some samples, and after `close`."""
@@ -111,6 +123,44 @@ class Samples:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _hold(file: IO[bytes], path: Path) -> None:
+    """Keep other processes from writing to the file as long as it is open, where the system has such locks."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(
+            f"{path} is being written by another process: wait until it is done, or name another folder"
+        ) from None
+
+
+def damaged(path: Path | None) -> DataError:
+    """For samples that are not those of the rows, in their order."""
+    return DataError(f"{path or FILE} does not hold the samples of these rows, one each: begin anew with --fresh")
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The parts of two identities that differ, by name: what they hold is told nowhere."""
+    old, new = before.get("identity"), now["identity"]
+    if before.get("format") != now["format"] or not isinstance(old, dict):
+        return "of another version of guardrail"
+    names: list[str] = []
+    for name in sorted({*old, *new}):
+        a, b = old.get(name), new.get(name)
+        if a == b:
+            continue
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += [f"{name}.{part}" for part in sorted({*a, *b}) if a.get(part) != b.get(part)]
+        else:
+            names.append(name)
+    shown = [visible(name[:_LONGEST_NAME]) for name in names[:_NAMES]]
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"another {', '.join(shown)}{more}"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -17,6 +17,7 @@ __all__ = ["register"]
 
 def adaptive(
     data: Annotated[list[Path], typer.Option("--data", help="A file of prompts, a folder, or a name; several times.")],
+    split: Annotated[str, typer.Option(help="Only this split of data that have several, such as test.")] = "",
     policy: Annotated[str, typer.Option(help="A shipped policy's name, or a rule file.")] = "default",
     column: Annotated[list[str] | None, typer.Option(help="FIELD=NAME, for other column names: text=prompt.")] = None,
     block: Annotated[str, typer.Option(help="Labels that ought to be blocked.")] = "sexual,nudity",
@@ -49,6 +50,7 @@ def adaptive(
     try:
         plan = AdaptivePlan(
             data=data,
+            split=split,
             policy=policy,
             columns=Columns.of(column or ()),
             labels=Labels(_words(block), _words(benign), (*Labels().other, *_words(other)), label_map(labels or ())),

@@ -22,6 +22,13 @@ def all_(
     images: Annotated[list[str] | None, typer.Option(help="A folder of pictures; several times.")] = None,
     train: Annotated[list[str] | None, typer.Option(help="Prompts that trained peers learn from.")] = None,
     policy: Annotated[str, typer.Option(help="A shipped policy's name, or a rule file.")] = "default",
+    column: Annotated[list[str] | None, typer.Option(help="FIELD=NAME, for other column names: text=prompt.")] = None,
+    label_map: Annotated[
+        list[str] | None, typer.Option("--label-map", help="OWN=OURS, for other labels: nsfw=sexual; several times.")
+    ] = None,
+    block: Annotated[str | None, typer.Option(help="Labels that ought to be blocked.")] = None,
+    benign: Annotated[str | None, typer.Option(help="Labels that are harmless.")] = None,
+    other: Annotated[str | None, typer.Option(help="More labels to count apart.")] = None,
     only: Annotated[str, typer.Option("--only", "--tasks", help="Suites with commas between them; else all.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes of a suite that can use several.")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="Few samples of everything: minutes, and no claims.")] = False,
@@ -33,11 +40,21 @@ def all_(
     The same command goes on where it was stopped. Exit code: 0 every suite that has its data ran, 1 one failed,
     2 usage, or none ran.
     """
-    from guardrail.bench.everything import carry_out_all, suites_of
+    from guardrail.bench.everything import carry_out_all, failed, suites_of
     from guardrail.bench.files import DataError
 
     suites = suites_of(
-        prompts=prompts or (), images=images or (), train=train or (), policy=policy, workers=workers, quick=quick
+        prompts=prompts or (),
+        images=images or (),
+        train=train or (),
+        policy=policy,
+        workers=workers,
+        quick=quick,
+        column=column or (),
+        label_map=label_map or (),
+        block=block,
+        benign=benign,
+        other=other,
     )
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in {s.name for s in suites}]
@@ -47,11 +64,10 @@ def all_(
     command = shlex.join(["guardrail", *sys.argv[1:]])
     tell = lambda name: show.say(f"running {name} …", err=True)  # noqa: E731
     try:
-        run = carry_out(lambda: carry_out_all(chosen, out, command, tell, fresh=fresh), out, json)
+        run = carry_out(lambda: carry_out_all(suites, out, command, tell, fresh=fresh, only=wanted), out, json)
     except DataError as error:
         refuse(error, json)
-    lacking = {s.name for s in chosen if s.lacking}
-    raise typer.Exit(1 if set(run.not_run) - lacking else 0)
+    raise typer.Exit(1 if failed(run, chosen) else 0)
 
 
 def register(app: typer.Typer) -> None:

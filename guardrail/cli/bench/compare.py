@@ -40,7 +40,7 @@ def compare(
     sheets = comparison_sheets(found, every=every)
     print_report(facts, sheets, ())
     if not any(sheet.title == "Figures" for sheet in sheets):
-        show.say("No figure changed.")
+        show.say("No figure changed." if found.changes else "The runs have no figure in common to compare.")
 
 
 def register(app: typer.Typer) -> None:

@@ -28,13 +28,17 @@ def gate(
     tolerance: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="How much worse than the baseline a figure may be.")
     ] = 0.005,
+    on_change: Annotated[
+        bool, typer.Option("--fail-on-change", help="Fail on any policy, list or check that differs, too.")
+    ] = False,
     junit: Annotated[Path | None, typer.Option(help="Also write the findings as JUnit XML.")] = None,
     json: JSON = False,
 ) -> None:
     """Compare a run with a baseline and with limits, and fail on what is worse, naming it and what differs.
 
     A figure over everything fails when it is worse by more than the tolerance; one of a part (a language, a label) when
-    that is more than chance as well. Exit code: 0 nothing is worse, 1 something is, 2 it cannot be said.
+    that is more than chance as well; and so does a check that no longer ran, a locked rule that was changed, a list
+    that is empty. Exit code: 0 nothing is worse, 1 something is, 2 it cannot be said.
     """
     from guardrail.bench.comparison import compare
     from guardrail.bench.files import DataError
@@ -45,7 +49,7 @@ def gate(
     try:
         limits = limits_of(fail_under or (), fail_over or (), bound=bound)
         against = compare(baseline, run) if baseline is not None else None
-        found = gated(read_run(run).measures, limits, against, tolerance)
+        found = gated(read_run(run).measures, limits, against, tolerance, on_change=on_change)
         if junit is not None:
             write_junit(found, junit)
     except DataError as error:
@@ -58,12 +62,16 @@ def gate(
                 "passed": not failed,
                 "looked_at": len(found),
                 "failures": [{"figure": f.key, "why": f.failure} for f in failed],
+                "remarks": [{"figure": f.key, "told": f.told, "remark": f.remark} for f in found if f.remark],
                 "differ": list(differ),
             }
         )
     else:
         for finding in failed:
             show.say(f"FAIL {finding.failure}")
+        for finding in found:
+            if finding.remark and not finding.failure:
+                show.say(f"pass {finding.key}, {finding.told}: {finding.remark}")
         if differ:
             show.say("What differs from the baseline:")
             for text in differ:

@@ -38,6 +38,7 @@ def marks(
     ] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever the folder holds.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "--output_path", help="Folder for the run.")] = None,
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="Names of folders are written, no numbers.")] = False,
     json: JSON = False,
 ) -> None:
     """Measure the watermark: which share of payloads survives what, at which quality; ours and others in one run.
@@ -66,8 +67,9 @@ def marks(
     try:
         sizes = [size_of(text) for text in size or (["512"] if attacks else ["512", "1024"])]
         if attacks:
+            strength, asked_for = (psnr or [43.0])[0], queries or [500, 2000]
             trial = AttackPlan(
-                folders, packaged, drawn, sizes[0], (psnr or [43.0])[0], victims, queries or [500, 2000], command
+                folders, packaged, drawn, sizes[0], strength, victims, asked_for, command, keep_names=keep_names
             )
             carry_out(lambda: attacks_run(attack(trial.small() if quick else trial, progress)), out, json)
             return
@@ -90,6 +92,7 @@ def marks(
             jobs,
             results,
             fresh,
+            keep_names,
         )
         carry_out(lambda: marks_run(measure(plan, progress)), out, json)
     except DataError as error:

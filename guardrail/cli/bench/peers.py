@@ -24,6 +24,7 @@ def peers(
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="Prompts (JSONL, CSV), or folders of pictures; several times.")
     ] = None,
+    split: Annotated[str, typer.Option(help="Only this split of data that have several, such as test.")] = "",
     policy: Annotated[str, typer.Option(help="guardrail's own: a shipped policy's name, or a rule file.")] = "default",
     out: Annotated[Path | None, typer.Option(help="Folder for the run; a run that was killed goes on from it.")] = None,
     train: Annotated[
@@ -40,6 +41,9 @@ def peers(
     only: Annotated[str, typer.Option(help="Names of peers with commas between them; the others are not run.")] = "",
     also: Annotated[str, typer.Option(help="Peers that run only where they are asked for: NudeNet (AGPL-3.0).")] = "",
     column: Annotated[list[str] | None, typer.Option(help="FIELD=NAME, for other column names: text=prompt.")] = None,
+    label_map: Annotated[
+        list[str] | None, typer.Option("--label-map", help="OWN=OURS, for other labels: nsfw=sexual; several times.")
+    ] = None,
     block: Annotated[str, typer.Option(help="Labels that ought to be blocked.")] = "sexual,nudity",
     benign: Annotated[str, typer.Option(help="Labels that are harmless; * for all others (pictures).")] = "benign",
     other: Annotated[str, typer.Option(help="More labels to count apart, besides violence, hate and the like.")] = "",
@@ -59,6 +63,7 @@ def peers(
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is there: times are for one core
     from guardrail.bench.data import Columns, Labels
+    from guardrail.bench.data import label_map as mapped
     from guardrail.bench.files import DataError
     from guardrail.bench.peers.plan import PeerPlan, hub_of, named_files
     from guardrail.bench.peers.run import peers_run
@@ -72,7 +77,7 @@ def peers(
             data or [],
             policy,
             Columns.of(column or ()),
-            Labels(_words(block), _words(benign), (*Labels().other, *_words(other))),
+            Labels(_words(block), _words(benign), (*Labels().other, *_words(other)), mapped(label_map or ())),
             limit,
             seed,
             train or [],
@@ -85,6 +90,7 @@ def peers(
             fresh,
             keep_text,
             shlex.join(["guardrail", *sys.argv[1:]]),
+            split,
         )
         carry_out(lambda: peers_run(plan, out, progress_here()), out, json)
     except DataError as error:

@@ -10,6 +10,8 @@ import typer
 
 from guardrail.cli import show
 from guardrail.cli.bench.prompts import table
+from guardrail.cli.policy.shared import refuse
+from guardrail.errors import PolicyError
 
 if TYPE_CHECKING:
     from guardrail.bench.run.record import Run
@@ -29,7 +31,10 @@ def carry_out(measure: Callable[[], Run], out: Path | None, json: bool) -> Run:
 
     if out is not None:
         prepare(out)
-    run = measure()
+    try:
+        run = measure()
+    except PolicyError as error:  # no such policy, or not to be read: that is usage, and nothing that is lacking here
+        refuse(error, json)
     files = write_run(run, out) if out is not None else []
     if json:
         show.print_json(

@@ -25,6 +25,7 @@ def prompts(
         typer.Option("--data", help="JSONL, CSV or Parquet, a folder, or the name of described data; several times."),
     ],
     more: Annotated[list[Path] | None, typer.Argument(help="More of the same.")] = None,
+    split: Annotated[str, typer.Option(help="Only this split of data that have several, such as test.")] = "",
     policy: Annotated[str, typer.Option(help="A shipped policy's name, or a rule file.")] = "default",
     checks: Annotated[str, typer.Option(help="Only these checks; rules that read others are left out.")] = "",
     out: Annotated[
@@ -75,6 +76,7 @@ def prompts(
     try:
         plan = Plan(
             data=[*data, *(more or ())],
+            split=split,
             policy=policy,
             columns=Columns.of(column or ()),
             labels=Labels(_words(block), _words(benign), (*Labels().other, *_words(other)), mapped(label_map or ())),
@@ -113,7 +115,7 @@ def _command(ctx: typer.Context) -> str:
     given: list[str] = ["guardrail", "bench", "prompts"]
     for parameter in ctx.command.params:
         name, value = parameter.name or "", ctx.params.get(parameter.name or "")
-        if value in (None, False, [], ()) or value == parameter.get_default(ctx):
+        if value is None or value is False or value in ([], ()) or value == parameter.get_default(ctx):
             continue
         flag = "--data" if name == "more" else parameter.opts[0]
         values = value if isinstance(value, list | tuple) else [value]
