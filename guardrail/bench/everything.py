@@ -16,8 +16,10 @@ from pathlib import Path
 
 from guardrail.bench.files import DataError
 from guardrail.bench.gathering import gathered
+from guardrail.bench.run.environment import source
 from guardrail.bench.run.folder import RUN, read_run
 from guardrail.bench.run.record import Run, StoredRun
+from guardrail.bench.run.samples import FILE
 
 __all__ = ["Suite", "carry_out_all", "failed", "suites_of"]
 
@@ -26,11 +28,16 @@ _START = "from guardrail.cli import main; main()"
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What runs, under which name, with which words after ``guardrail bench``; or why it does not run."""
+    """What runs, under which name, with which words after ``guardrail bench``; or why it does not run.
+
+    Attributes:
+        again: it takes seconds and is of files that its words do not name, so that it is measured anew every time.
+    """
 
     name: str
     words: tuple[str, ...] = ()
     lacking: str = ""
+    again: bool = False
 
 
 def suites_of(
@@ -71,8 +78,9 @@ def suites_of(
     disguised = ("--attack-rows", "20", "--pairs", "0") if quick else ()
     calls = ("--calls", "5", "--memory-calls", "0", "--no-guard-memory") if quick else ()
     forged = ("--quick", "--victims", "1") if quick else pictures
+    drawn = ("--draws", "100", "--calls", "50") if quick else ()
     return [
-        Suite("policy", ("policy", *(("--draws", "100", "--calls", "50") if quick else ()))),
+        Suite("policy", ("policy", *((policy,) if policy != "default" else ()), *drawn), again=True),
         Suite("prompts", ("prompts", *of_prompts, *rules, *many, "--attacks", *few, *disguised), no_prompts),
         Suite("adaptive", ("adaptive", *of_prompts, *rules, *(("--rows", "3") if quick else ())), no_prompts),
         Suite("peers-text", ("peers", "--kind", "text", *of_prompts, *rules, *learnt, *few), no_prompts),
@@ -118,7 +126,10 @@ def carry_out_all(
         if suite.lacking:
             not_run[suite.name] = suite.lacking
             continue
-        if fresh or not _is_done(folder, words):
+        # One that keeps samples goes on from them, and sees whether they are of the same data, policy and program.
+        if fresh:
+            (folder / FILE).unlink(missing_ok=True)
+        if fresh or suite.again or (folder / FILE).exists() or not _is_done(folder, words):
             tell(suite.name)
             why = _start(words)
             if why:
@@ -136,11 +147,16 @@ def failed(run: Run, suites: Sequence[Suite]) -> bool:
 
 
 def _is_done(folder: Path, words: Sequence[str]) -> bool:
-    """Whether the folder holds a run of the same options, in whatever order they were noted."""
+    """Whether the folder holds a run of this program with the same options, in whatever order they were noted."""
     if not (folder / RUN).exists():
         return False
-    said = read_run(folder).run.get("command")
-    return isinstance(said, str) and _options(shlex.split(said)) == _options(["guardrail", *words])
+    run = read_run(folder).run
+    said = run.get("command")
+    return (
+        isinstance(said, str)
+        and run.get("source") == source()
+        and _options(shlex.split(said)) == _options(["guardrail", *words])
+    )
 
 
 def _options(words: Sequence[str]) -> list[list[str]]:

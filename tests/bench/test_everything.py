@@ -11,6 +11,7 @@ import pytest
 from guardrail.bench.everything import Suite, carry_out_all, failed, suites_of
 from guardrail.bench.files import DataError
 from guardrail.bench.gathering import gathered
+from guardrail.bench.run.environment import source
 from guardrail.bench.run.folder import write_run
 from guardrail.bench.run.measures import by_key, of_rate
 from guardrail.bench.run.record import Run, StoredRun
@@ -64,13 +65,19 @@ def test_suites_of_an_earlier_command_are_kept_or_named(tmp_path: Path) -> None:
     for name, words in noted.items():
         (tmp_path / name).mkdir()
         command = f"guardrail bench {words} --out {shlex.quote(str(tmp_path / name))}"
-        write_run(Run(name, name, {"command": command}, (of_rate("block_rate", Rate(9, 40)),)), tmp_path / name)
+        facts = {"command": command, "source": source()}
+        write_run(Run(name, name, facts, (of_rate("block_rate", Rate(9, 40)),)), tmp_path / name)
     told: list[str] = []
     run = carry_out_all(suites, tmp_path, "", told.append, only=["marks"])
     assert told == []
     assert [m.key for m in run.measures] == ["block_rate[suite=prompts]", "block_rate[suite=marks]"]
     assert run.not_run == {"images": "there from an earlier command, not asked for now: images/report.html"}
     assert not failed(run, suites[2:3])
+    # Of another program it would be told under the name of this one.
+    path = tmp_path / "prompts" / "run.json"
+    path.write_text(path.read_text("utf-8").replace(source(), "0" * 64), "utf-8")
+    run = carry_out_all(suites, tmp_path, "", told.append, only=["marks"])
+    assert set(run.not_run) == {"images", "prompts"}
 
 
 def test_what_suites_know_is_united() -> None:
