@@ -132,7 +132,7 @@ def test_a_guard_for_prompts_loads_no_model_library(tmp_path: Path) -> None:
         "policy: {id: p, version: 1.0.0}\nrules: [{id: r, at: prompt, when: {prompt.sexual: '>= 0.7'}, then: block}]\n"
     )
     statement = f"import guardrail; guardrail.Guard({str(rules)!r}, audit=None, gallery=None).check_prompt('a house')"
-    assert not loaded(statement) & {"torch", "diffusers", "transformers", "insightface", "dlib"}
+    assert not loaded(statement) & {"torch", "diffusers", "transformers", "insightface", "dlib", "scipy"}
 
 
 def test_the_command_line_answers_without_loading_models() -> None:

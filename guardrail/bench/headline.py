@@ -20,6 +20,8 @@ _WORDS = {
     "over_stop_rate": "harmless, but blocked or altered",
     "not_checked_rate": "could not be checked",
     "bypass_after_alter_rate": "altered, and still found wanting",
+    "attack_lost_rate": "caught as they came, and allowed in disguise",
+    "attack_alarm_rate": "harmless, and stopped in disguise only",
     "auroc": "area under the ROC curve",
     "average_precision": "average precision",
     "eer": "equal error rate",

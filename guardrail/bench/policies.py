@@ -104,7 +104,9 @@ def measure(plan: PolicyPlan, progress: Callable[[str, int, int], None] | None =
         tuple(measures),
         timing=timing,
         told=(
-            ("policies", ", ".join(f"{f['id']} {f['version']}, sha256 {f['sha256']}" for f in facts)),
+            *(("policy", f"{f['id']} {f['version']}, sha256 {f['sha256']}") for f in facts),
+            ("machine", told["machine"]),
+            ("command", plan.command),
             ("date", written_date(told)),
         ),
         sheets=tuple(_sheets(measures, timing, failures, plan)),

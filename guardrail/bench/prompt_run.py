@@ -23,6 +23,11 @@ from guardrail.bench.timing import Stopwatch, timing, timing_sheets
 
 __all__ = ["to_run"]
 
+_HEADLINE = (
+    "block_rate", "stop_rate", "over_block_rate", "over_stop_rate", "not_checked_rate", "attack_lost_rate",
+    "attack_alarm_rate", "auroc",
+)  # fmt: skip
+
 
 def to_run(plan: Plan, seen: Seen, path: Path) -> Run:
     """The run, out of the samples at `path`, which are read once."""
@@ -80,6 +85,7 @@ def to_run(plan: Plan, seen: Seen, path: Path) -> Run:
         analysis.figures,
         not_run,
         plan.keep_text,
+        _HEADLINE,
     )
 
 

@@ -18,7 +18,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft
 
 __all__ = ["TAG_BITS", "Binding", "Tagger", "binding"]
 
@@ -56,6 +55,8 @@ class Tagger:
 
     def projections(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The 20 projections of (H, W, 3) pixels; all zero for a picture of one colour."""
+        from scipy import fft  # a fifth of a second, which who only checks prompts need not wait
+
         luma = Image.fromarray(np.ascontiguousarray(pixels)).convert("L")
         small = np.asarray(luma.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float64)
         spectrum = fft.dctn(small, norm="ortho")[:_HIGHEST, :_HIGHEST][self._kept] * self._even

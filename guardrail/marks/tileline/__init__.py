@@ -6,11 +6,30 @@
 
 The parts: `layout` (what the key decides), `code` (error correction), `frontend` (pixels to spectral lines), `embed`,
 `sync` and `geometry` (where the mark lies), `detect`, `calibration` (how sure that is).
+
+Names are imported on first use: who only asks for a version, or never marks, does not wait for scipy.
 """
 
 from __future__ import annotations
 
-from guardrail.marks.tileline.detect import Detection, Geometry
-from guardrail.marks.tileline.mark import TileLine, check_pixels
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from guardrail.marks.tileline.detect import Detection as Detection
+    from guardrail.marks.tileline.detect import Geometry as Geometry
+    from guardrail.marks.tileline.mark import TileLine as TileLine
+    from guardrail.marks.tileline.mark import check_pixels as check_pixels
+
+_HOMES = {"Detection": "detect", "Geometry": "detect", "TileLine": "mark", "check_pixels": "mark"}
 
 __all__ = ["Detection", "Geometry", "TileLine", "check_pixels"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
