@@ -35,6 +35,7 @@ def test_a_figure_says_why_it_carries_no_claim(measure: Measure, says: str) -> N
     ("measure", "bound", "text"),
     [
         (of_rate("x", Rate(0, 1000)), "none of 1,000: up to 0.38 % is possible", "0.00 % (≤ 0.38)"),
+        (of_rate("x", Rate(0, 100_000)), "none of 100,000: up to 0.0038 % is possible", "0.00 % (≤ 0.00)"),
         (of_rate("x", Rate(300, 300)), "all 300: as little as 98.74 % is possible", "100.00 % (≥ 98.74)"),
         (
             replace(of_rate("x", Rate(0, 1000)), groups=20, group_interval=(0.0, 0.16)),

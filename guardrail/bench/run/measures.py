@@ -98,8 +98,8 @@ class Measure:
         if self.unit != "share" or not self.n or self.count not in (0, self.n) or not self.intervals:
             return ""
         if self.count == 0:
-            return f"none of {self.n:,}: up to {100 * max(high for _, high in self.intervals):.2f} % is possible"
-        return f"all {self.n:,}: as little as {100 * min(low for low, _ in self.intervals):.2f} % is possible"
+            return f"none of {self.n:,}: up to {_percent(max(high for _, high in self.intervals))} is possible"
+        return f"all {self.n:,}: as little as {_percent(min(low for low, _ in self.intervals))} is possible"
 
     def to_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {"name": self.name, "of": dict(self.of), "value": self.value, "n": self.n}
@@ -137,6 +137,11 @@ class Measure:
             _interval(told.get("group_interval_95")),
             str(told.get("caveat", "")),
         )
+
+
+def _percent(share: float) -> str:
+    """With two digits after the point, or four: a bound of 0.00 or 100.00 % would be none."""
+    return f"{100 * share:.2f} %" if 5e-5 <= share < 1 - 5e-5 else f"{100 * share:.4f} %"
 
 
 def _interval(told: Any) -> tuple[float, float] | None:
