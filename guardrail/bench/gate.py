@@ -94,6 +94,10 @@ def gate(
     Raises:
         DataError: the runs are of other data, or there is nothing to look at: a gate that cannot close is none.
     """
+    if against is not None and not against.changes and not against.gone:
+        raise DataError(
+            "the baseline holds no figure, as of a suite that keeps times alone: there is nothing to compare"
+        )
     if against is not None and not against.same_data:
         why = "; ".join(against.other_samples) or "one of the two runs does not say on which samples"
         raise DataError(

@@ -247,6 +247,9 @@ def test_a_gate_that_cannot_close_is_refused(tmp_path: Path) -> None:
         gate({}, (), compare(a, b))
     with pytest.raises(DataError, match="nothing to look at"):
         gate({})
+    times = [figures_of(tmp_path, name, suite="latency") for name in ("t1", "t2")]
+    with pytest.raises(DataError, match="keeps times alone"):
+        gate({}, (), compare(*times))
     c = written(tmp_path / "c", {"en": 90, "ko": 80}, run=lambda r: replace(r, suite="images"))
     with pytest.raises(DataError, match="nothing in common"):
         compare(a, c)

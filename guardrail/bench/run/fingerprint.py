@@ -178,8 +178,19 @@ def _hash(value: str | None) -> str:
 
 
 # What says which samples were measured: of run.json, and of its part `data`.
-_OF_RUN = ("kind", "seed", "limit", "disguises", "attack", "attacks", "draws", "known_images", "pictures")
-_OF_DATA = ("rows", "measured", "limit", "columns", "labels", "pictures", "chosen", "made_from_seed", "to_be_blocked")
+_OF_RUN = ("kind", "seed", "limit", "disguises", "attack", "attacks", "draws", "known_images", "pictures", "labels")
+_OF_DATA = (
+    "sha256",
+    "rows",
+    "measured",
+    "limit",
+    "columns",
+    "labels",
+    "pictures",
+    "chosen",
+    "made_from_seed",
+    "to_be_blocked",
+)
 
 
 def measured_on(run: Mapping[str, Any]) -> dict[str, Any]:
