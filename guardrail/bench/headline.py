@@ -34,22 +34,23 @@ _WORDS = {
     "known_alarm_rate": "other pictures, and taken for known",
     "drawn_stopped_rate": "stopped as they came",
     "adaptive_success_rate": "stopped, and an allowed wording found",
+    "agreement_rate": "the same decision as the built-in engine",
     "never_allowed_rate": "requests that no policy may allow, and blocked",
 }
 
 
 def headline(run: Run) -> Sheet | None:
-    """At most eight figures: those that the run names, else those over everything with a better direction that were
-    measured, in their order. None where there are none."""
+    """Those that the run names, else at most eight: those over everything with a better direction that were measured,
+    in their order. None where there are none."""
     if run.headline:
         by_key = {m.key: m for m in run.measures}
         chosen = [by_key[key] for key in run.headline if key in by_key]
     else:
-        chosen = [m for m in run.measures if not m.of and m.better and m.value is not None]
+        chosen = [m for m in run.measures if not m.of and m.better and m.value is not None][:_MOST]
     if not chosen:
         return None
     head = ("figure", "value (95 %)", "n", "remark")
-    return Sheet("In short", head, tuple(map(_row, chosen[:_MOST])))
+    return Sheet("In short", head, tuple(map(_row, chosen)))
 
 
 def _row(measure: Measure) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from guardrail.errors import ConfigurationError
 __all__ = ["peers_run"]
 
 Tell = Callable[[str, int, int], None]
+_FIRST = ("block_rate", "over_block_rate", "agreement_rate")  # what a reader looks for, peer by peer
 _TITLES = {"text": "Prompt filters", "image": "Nudity detectors", "engine": "Policy engines"}
 _PACKAGES = (
     "better-profanity",
@@ -90,7 +91,13 @@ def peers_run(
         figures=tuple(tables.figures(by_key(measures), answers.names, curves)),
         not_run=not_run,
         texts=plan.keep_text and plan.kind == "text",
+        headline=tuple(m.key for name in _FIRST for m in measures if m.name == name and _of_one_peer(m)),
     )
+
+
+def _of_one_peer(measure: Measure) -> bool:
+    """Not of a language or a label; of an engine, whatever the kind of case."""
+    return measure.value is not None and {name for name, _ in measure.of} <= {"peer", "case"}
 
 
 def _published(plan: PeerPlan) -> Sheet | None:
