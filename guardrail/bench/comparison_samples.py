@@ -37,6 +37,8 @@ _COUNTS: Mapping[str, Mapping[str, tuple[_Is, _Is]]] = {
     },
     "images": COUNTED,
 }
+# What only a copy has: a prompt may come with an attack of its own.
+_COPIED = {"prompts": "of", "images": "attack"}
 _DIMENSIONS = {"prompts": ("label", "lang", "source", "attack"), "images": ("folder", "category")}
 
 
@@ -66,7 +68,7 @@ def decided(suite: str, before: Measure, after: Measure, pairs: Sequence[Pair]) 
     if how is None or any(dimension not in _DIMENSIONS[suite] for dimension, _ in after.of):
         return None
     asked, counts = how
-    mine = [pair for pair in pairs if _belongs(pair[1], after.of)]
+    mine = [pair for pair in pairs if _belongs(suite, pair[1], after.of)]
     if any(asked(a) != asked(b) for a, b in mine):
         return None
     mine = [pair for pair in mine if asked(pair[1])]
@@ -109,10 +111,9 @@ def _flags(values: Iterable[bool]) -> Bools:
     return np.fromiter(values, bool)
 
 
-def _belongs(sample: Sample, of: Sequence[tuple[str, str]]) -> bool:
+def _belongs(suite: str, sample: Sample, of: Sequence[tuple[str, str]]) -> bool:
     """Whether a sample is of this part; disguised copies, and attacked pictures, are of no part but that of their
     attack."""
-    copy = sample["of"] if "of" in sample else sample.get("attack")
-    if copy and "attack" not in dict(of):
+    if sample.get(_COPIED[suite]) and "attack" not in dict(of):
         return False
     return all(sample.get(dimension, "") == value for dimension, value in of)

@@ -45,8 +45,9 @@ _FIELD, _FIELDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}"), 10  # of a record,
 class Row(NamedTuple):
     """A prompt with what is known of it.
 
-    `id` is empty where the data name none; `place` is ``file:line``, of a table ``file:row``. `pair` is the same for a
-    harmful prompt and its benign twin, and empty for a prompt that nobody paired; it is no part of a prompt.
+    `id` is empty where the data name none; `place` is ``file:line``, of a table ``file:row``, in results without its
+    folder. `pair` is the same for a harmful prompt and its benign twin, and empty for a prompt that nobody paired; it is
+    no part of a prompt.
     """
 
     text: str
@@ -100,7 +101,7 @@ class Survey:
     def unnamed(self, row: Row) -> Row:
         """The row for a result: group and pair by number, since data name them as they like, by a prompt too."""
         group = f"group-{self.numbers[_digest(_GROUP + row.group)]}" if row.group else ""
-        if not group and self.repeated and (same := self.numbers.get(_said(row))):
+        if not group and not row.pair and self.repeated and (same := self.numbers.get(_said(row))):
             group = f"same-{same}"  # one prompt twice says no more than once
         own = self.numbers.get(_digest(_PAIR + row.pair)) if row.pair else None
         return row._replace(group=group, pair=row.pair if own is None else f"own-pair-{own}")
@@ -183,12 +184,20 @@ def rows(
         DataError: a file is no longer what was surveyed.
     """
     taken = _taken(found.rows, limit, seed)
-    for file in found.files:
-        for _, row, twin in _rows_of(file.path, *_read_as(file.description, columns, labels)):
+    names = _names(found.files)
+    for file, name in zip(found.files, names, strict=True):
+        for line, row, twin in _rows_of(file.path, *_read_as(file.description, columns, labels)):
             if next(taken, False):
+                row = row._replace(place=f"{name}:{line}")
                 yield row._replace(pair=row.pair or _pair(row, twin, found.twins)) if found.twins else row
         if sha256(file.path) != file.sha256:
             raise DataError(f"{file.path} was changed while it was measured: run again")
+
+
+def _names(files: Sequence[DataFile]) -> list[str]:
+    """What each file is called in results, each by another name: where it lies is nobody's business, and may change."""
+    names = [file.shown or visible(file.path.name) for file in files]
+    return [f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names, 1)]
 
 
 def _taken(total: int, limit: int | None, seed: int | None) -> Iterator[bool]:

@@ -127,11 +127,10 @@ def carry_out_all(
             not_run[suite.name] = suite.lacking
             continue
         # One that keeps samples goes on from them, and sees whether they are of the same data, policy and program.
-        if fresh:
-            (folder / FILE).unlink(missing_ok=True)
-        if fresh or suite.again or (folder / FILE).exists() or not _is_done(folder, words):
+        kept = (folder / FILE).exists()
+        if fresh or suite.again or kept or not _is_done(folder, words):
             tell(suite.name)
-            why = _start(words)
+            why = _start((*words, "--fresh") if fresh and kept else words)
             if why:
                 not_run[suite.name] = why
                 continue
@@ -163,6 +162,8 @@ def _options(words: Sequence[str]) -> list[list[str]]:
     """Each option with its value, sorted; first what stands before them."""
     found: list[list[str]] = [[]]
     for word in words:
+        if word == "--fresh":
+            continue
         if word.startswith("--"):
             found.append([word])
         else:

@@ -28,6 +28,8 @@ _STOPPED = ("block_rate", "stop_rate")
 _OF_DECISIONS = ("attack_", "adaptive_", "threshold_", "bypass_", "binding_")
 # Figures of what checks find in pictures that nobody described: no direction is better, but less of it is to be told.
 _FOUND = ("nudity_", "face_", "known_")
+_CURED = ("nothing was altered", "fewer than half of the prompts fell")
+"""Why a figure cannot be told any more that would be worse if it could."""
 _NAMED = 3  # so many keys are written out
 TOLERANCE = 0.005
 """Half a point of a share, and as much of any other unit."""
@@ -129,10 +131,10 @@ def _limited(measures: Mapping[str, Measure], limit: Limit) -> Finding:
     if measure.unit in ("share", "census", "area") and not 0.0 <= limit.value <= 1.0:
         raise DataError(f"{limit.key} lies between 0 and 1, and {limit.value:g} does not: write 0.98 for 98 %")
     if limit.bound:
-        if measure.interval is None:
+        if measure.interval is None and measure.unit != "census":
             return Finding(limit.key, written_value(measure), f"{limit.key} has no interval to hold against {asked}")
         ends = [interval[0 if limit.at_least else 1] for interval in measure.intervals]
-        value = min(ends) if limit.at_least else max(ends)
+        value = (min(ends) if limit.at_least else max(ends)) if ends else measure.value
     if measure.name in _STOPPED and (why := _unread(measures, measure)):
         return Finding(limit.key, written_value(measure), f"{limit.key} counts prompts that no check read ({why})")
     failed = value < limit.value if limit.at_least else value > limit.value
@@ -142,11 +144,14 @@ def _limited(measures: Mapping[str, Measure], limit: Limit) -> Finding:
 
 
 def _unread(measures: Mapping[str, Measure], measure: Measure) -> str:
-    """Of the prompts that a figure is of, or of all, those that were blocked unread; empty where there are few."""
+    """Of the prompts that a figure is of, those that were blocked unread; empty where there are few."""
     counted = re.match(r"([\d,]+) of them blocked unread", measure.caveat)
     if counted and int(counted[1].replace(",", "")) > TOLERANCE * measure.n:
         return measure.caveat
-    whole = measures.get("not_checked_rate")
+    if "peer" not in dict(measure.of):
+        return ""
+    # Of a peer it is told of all rows together.
+    whole = measures.get(Measure("not_checked_rate", tuple(p for p in measure.of if p[0] in ("peer", "suite"))).key)
     return written_value(whole) if whole is not None and (whole.value or 0.0) > TOLERANCE else ""
 
 
@@ -177,7 +182,7 @@ def _compared(against: Comparison, tolerance: float) -> list[Finding]:
 def _why(change: Change, told: str, tolerance: float, surely: bool) -> str:
     decided = change.after.name.startswith(_OF_DECISIONS)
     if change.before.value is not None and change.after.value is None:
-        cured = decided and change.after.note == "nothing was altered"
+        cured = decided and change.after.note in _CURED
         return "" if cured else f"{change.key} is no longer measured: {change.after.note or 'no reason given'}"
     if not decided and change.after.n < change.before.n and not _is_part(change) and change.after.better:
         return f"{change.key} rests on fewer samples: {told}"

@@ -63,8 +63,8 @@ def test_formats_give_the_same_rows(tmp_path: Path, name: str, text: str) -> Non
 def test_a_csv_field_over_several_lines_is_one_row_and_later_lines_keep_their_number(tmp_path: Path) -> None:
     path = written(tmp_path, "d.csv", 'text,label\n"one\ntwo, ""three""",benign\nfour,sexual\n')
     assert [(r.text, r.place) for r in read(path)] == [
-        ('one\ntwo, "three"', f"{path}:2"),
-        ("four", f"{path}:4"),
+        ('one\ntwo, "three"', "d.csv:2"),
+        ("four", "d.csv:4"),
     ]
 
 
@@ -128,6 +128,15 @@ def test_a_harmful_prompt_is_paired_with_its_twin_by_text_or_by_id_before_or_aft
     )
     assert [r.pair for r in read(path)] == ["pair-1", "pair-1", "pair-2", "pair-2", "pair-2", "", "", "own"]
     assert {r.pair for r in read(path, columns=Columns.of(["pair_benign=", "pair="]))} == {""}
+
+
+def test_a_row_without_an_id_has_the_same_name_wherever_its_file_lies(tmp_path: Path) -> None:
+    paths = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        paths.append(written(tmp_path / folder, "d.csv", "text,label\nsea,benign\n"))
+    assert [r.name for p in paths for r in read(p)] == ["d.csv:2", "d.csv:2"]
+    assert [r.name for r in read(*paths)] == ["d.csv (1):2", "d.csv (2):2"]
 
 
 def unnamed(path: Path) -> list[Row]:
@@ -243,7 +252,9 @@ def test_an_id_twice_in_two_files_is_named_with_both_places_and_line_numbers_are
     a, b = (written(tmp_path, name, JSONL) for name in ("a.jsonl", "b.jsonl"))
     with pytest.raises(DataError, match=f"{b}:1: has the id of {a}:1"):
         read(a, b)
-    assert {r.name for r in read(a, b, columns=Columns.of(["id="]))} == {f"{p}:{n}" for p in (a, b) for n in (1, 3)}
+    assert {r.name for r in read(a, b, columns=Columns.of(["id="]))} == {
+        f"{p.name}:{n}" for p in (a, b) for n in (1, 3)
+    }
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 10, 25])

@@ -13,7 +13,7 @@ from guardrail.bench.comparison import compare, comparison_json, comparison_shee
 from guardrail.bench.files import DataError
 from guardrail.bench.gate import gate, limits_of
 from guardrail.bench.run.folder import write_run
-from guardrail.bench.run.measures import Measure, of_rate
+from guardrail.bench.run.measures import Measure, of_all, of_rate
 from guardrail.bench.run.record import Run
 from guardrail.bench.run.samples import FILE, Samples
 from guardrail.bench.statistics import Rate
@@ -200,8 +200,8 @@ def test_limits_look_at_the_value_or_at_the_bound(tmp_path: Path) -> None:
     ]
     assert (failed(0.71), failed(0.69)) == ([True], [False])
     # Everything blocked since no check read it.
-    unread = measures | {"not_checked_rate": of_rate("not_checked_rate", Rate(50, 100), "lower")}
-    (finding,) = gate(unread, limits_of(["block_rate=0.5"], []))
+    unread = replace(measures["block_rate"], caveat="50 of them blocked unread: they could not be checked")
+    (finding,) = gate({"block_rate": unread}, limits_of(["block_rate=0.5"], []))
     assert "counts prompts that no check read" in finding.failure
     with pytest.raises(DataError, match="write FIGURE=NUMBER"):
         limits_of(["block_rate"], [])
@@ -331,11 +331,46 @@ def test_of_disguised_copies_those_that_both_runs_made_are_compared(tmp_path: Pa
     assert "attack_lost_rate[attack=leet] got worse" in finding.failure
 
 
+def test_rows_that_came_with_an_attack_are_compared_too(tmp_path: Path) -> None:
+    def of(name: str, lost: int) -> Path:
+        folder = written(tmp_path / name, {"en": 90, "ko": 80})
+        with Samples(folder / FILE, {}, fresh=True) as samples:
+            for i in range(60):
+                action = "allow" if i < lost else "block"
+                samples.add(
+                    {"id": str(i), "role": "block", "lang": "ko", "action": action, "attack": "x" if i % 4 else ""}
+                )
+        write_run(
+            Run("prompts", "t", FACTS, (of_rate("block_rate", Rate(60 - lost, 60), "higher", lang="ko"),)), folder
+        )
+        return folder
+
+    (finding,) = (f for f in gate({}, (), compare(of("a", 0), of("b", 7))) if f.failure)
+    assert "McNemar" in finding.failure
+
+
+def test_what_gets_better_closes_no_gate(tmp_path: Path) -> None:
+    old = Measure("adaptive_median_queries", value=5.0, n=50, better="higher", unit="queries")
+    held = replace(old, value=None, note="fewer than half of the prompts fell")
+    assert failed_of(tmp_path, old, held, suite="adaptive") == []
+    a = written(tmp_path / "c", {"en": 90, "ko": 80}, {"policy": {**FACTS["policy"], "mode": "shadow"}})
+    b = written(tmp_path / "d", {"en": 90, "ko": 80}, {"policy": {**FACTS["policy"], "mode": "enforce"}})
+    assert not any(f.failure for f in gate({}, (), compare(a, b)))
+    whole = of_all("tests_passed_rate", Rate(9, 9), "higher")
+    assert not gate({whole.key: whole}, limits_of([f"{whole.key}=1"], [], bound=True))[0].failure
+
+
 def test_what_no_check_read_passes_no_limit_of_its_part(tmp_path: Path) -> None:
     part = replace(of_rate("block_rate", Rate(4, 4), "higher", lang="ko"), caveat="4 of them blocked unread: x")
     measures = {part.key: part, "not_checked_rate": of_rate("not_checked_rate", Rate(4, 1_000), "lower")}
     (finding,) = gate(measures, limits_of([f"{part.key}=0.98"], []))
     assert "counts prompts that no check read (4 of them" in finding.failure
+    # Harmless prompts that nobody read say nothing against what was read; of a peer only all rows are told together.
+    read = replace(part, caveat="")
+    measures["not_checked_rate"] = of_rate("not_checked_rate", Rate(50, 100), "lower")
+    assert not gate({**measures, read.key: read}, limits_of([f"{read.key}=0.98"], []))[0].failure
+    peer = [of_rate("block_rate", Rate(9, 9), peer="p"), of_rate("not_checked_rate", Rate(4, 9), peer="p")]
+    assert gate({m.key: m for m in peer}, limits_of(["block_rate[peer=p]=0.9"], []))[0].failure
 
 
 def test_a_figure_of_few_samples_passes_with_a_remark(tmp_path: Path) -> None:

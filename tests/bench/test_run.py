@@ -118,6 +118,11 @@ def test_two_processes_do_not_write_one_run_and_its_old_figures_go(tmp_path: Pat
         assert not (tmp_path / METRICS).exists()
         assert not (tmp_path / RUN).exists()
         samples.add({"i": 0})
+    write_run(RUN_OF, tmp_path)
+    with Samples(path, {}) as samples:
+        assert (tmp_path / METRICS).exists()
+        samples.add({"i": 1})
+        assert not (tmp_path / METRICS).exists()
         for fresh in (False, True):
             with pytest.raises(DataError, match="another process"):
                 Samples(path, {}, fresh=fresh)
@@ -126,7 +131,7 @@ def test_two_processes_do_not_write_one_run_and_its_old_figures_go(tmp_path: Pat
         Samples(path, {"seed": 1})
     assert (tmp_path / METRICS).exists()
     with Samples(path, {}) as samples:
-        assert samples.done == [{"i": 0}]
+        assert samples.done == [{"i": 0}, {"i": 1}]
 
 
 def test_samples_of_another_run_or_damaged_ones_are_refused(tmp_path: Path) -> None:

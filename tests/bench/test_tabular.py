@@ -60,7 +60,7 @@ def test_the_rows_are_those_of_the_jsonl_file(tmp_path: Path, name: str) -> None
     path = written(tmp_path / name, pa.table(ROWS))
     same = [row._replace(place="") for row in read(tmp_path / "d.jsonl")]
     assert [row._replace(place="") for row in read(path)] == same
-    assert [row.place for row in read(path)] == [f"{path}:{n}" for n in (1, 2, 3)]
+    assert [row.place for row in read(path)] == [f"{name}:{n}" for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -96,7 +96,7 @@ class Answers:
 def rates(answers: Answers, reference: str) -> Iterator[Measure]:
     """Of every peer; then every other peer against `reference` on the same rows."""
     for name in answers.names:
-        yield from _of_peer(answers, name)
+        yield from _of_peer(answers, name, reference)
     for name in answers.names:
         if name != reference:
             yield from _against(answers, name, reference)
@@ -111,12 +111,12 @@ def silent(answers: Answers) -> dict[str, str]:
     }
 
 
-def _of_peer(answers: Answers, name: str) -> Iterator[Measure]:
+def _of_peer(answers: Answers, name: str, reference: str) -> Iterator[Measure]:
     blocked, stopped = answers.did(name, "block"), answers.did(name, "block", "alter")
     bad, good = answers.role(BLOCK), answers.role(BENIGN)
     for measure, role, better in _DECISIONS:
         yield _decided(answers, measure, blocked, answers.role(role), better, peer=name)
-    if (stopped & ~blocked).any():
+    if name == reference or (stopped & ~blocked).any():
         yield _decided(answers, "stop_rate", stopped, bad, "higher", peer=name)
         yield _decided(answers, "over_stop_rate", stopped, good, "lower", peer=name)
     yield of_rate("not_checked_rate", _rate(answers.failed[name], np.ones(len(answers), bool)), "lower", peer=name)

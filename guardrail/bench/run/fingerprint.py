@@ -28,6 +28,7 @@ def policy_facts(engine: PolicyEngine) -> dict[str, Any]:
         }
         facts["rules"] = {rule.id: _digest(_said(rule)) for rule in policy.rules}
         facts["terms"] = _digest(policy.terms)
+        facts["protected"] = len(policy.terms.names) + len(policy.terms.words)
         facts["locked"] = sorted(rule.id for rule in policy.rules if rule.locked)
     return facts
 
@@ -69,7 +70,11 @@ def weakened(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     old, new = _in_step(before, after)
     for name in sorted(old.keys() & new.keys()):
         of = f" of {name}" if name and len(new) > 1 else ""
-        yield from _mode(old[name], new[name], of)
+        if new[name].get("mode", "enforce") != "enforce":
+            yield from _mode(old[name], new[name], of)
+        a, b = old[name].get("protected", 0), new[name].get("protected", 0)
+        if b < a:
+            yield f"the names and words of the deployment{of}: {a:,} → {b:,}"
         rules, now = old[name].get("rules") or {}, new[name].get("rules") or {}
         for rule in old[name].get("locked") or ():
             if rule not in now or rule not in (new[name].get("locked") or ()):

@@ -46,6 +46,7 @@ class Samples:
         self._path = path
         self._file: IO[bytes] | None = None
         self._since = 0
+        self._grown = False
         self.done: list[dict[str, Any]] = []
         self.count = 0
         if path is None:
@@ -58,10 +59,7 @@ class Samples:
                 self._file.truncate(0)
             if path.stat().st_size:
                 self._resume(path, head, keep=keep)
-            # What an earlier command made of these samples says nothing of those that come now.
-            for name in MADE_OF_THEM:
-                path.with_name(name).unlink(missing_ok=True)
-            if not path.stat().st_size:
+            else:
                 self._write(head)
                 self.flush()
         except OSError as error:
@@ -101,6 +99,11 @@ class Samples:
 
     def _write(self, row: Mapping[str, Any]) -> None:
         assert self._file is not None
+        if not self._grown and self._path is not None:
+            # What an earlier command made of these samples says nothing of those that come now.
+            self._grown = True
+            for name in MADE_OF_THEM:
+                self._path.with_name(name).unlink(missing_ok=True)
         text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         self._file.write(text.encode("utf-8", "surrogatepass"))
 
