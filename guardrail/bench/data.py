@@ -46,8 +46,8 @@ class Row(NamedTuple):
     """A prompt with what is known of it.
 
     `id` is empty where the data name none; `place` is ``file:line``, of a table ``file:row``, in results without its
-    folder. `pair` is the same for a harmful prompt and its benign twin, and empty for a prompt that nobody paired; it is
-    no part of a prompt.
+    folder. `pair` is the same for a harmful prompt and its benign twin, and empty for a prompt that nobody paired; it
+    is no part of a prompt.
     """
 
     text: str
