@@ -205,8 +205,8 @@ def _look(method: Method, size: Size, conditions: Sequence[str], source: Source)
     seen = Seen(source.name, source.group, source.enlarged(size))
     key, payload = _secret(source, "key"), int.from_bytes(_secret(source, "payload"), "big") >> (256 - method.bits)
     clock = _Clock()
-    marker = clock("key", lambda: method.marker(key))
     try:
+        marker = clock("key", lambda: method.marker(key))
         after: NDArray[np.uint8] = clock("embed", lambda: marker.embed(before, payload))
     except Exception as error:  # of theirs; ours says MarkError, and the row counts it as not read
         if method.checked and not isinstance(error, ValueError):

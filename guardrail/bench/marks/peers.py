@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import multiprocessing
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,12 +98,23 @@ class _Invisible(_Bits):
         return [int(bit) for bit in found]
 
 
+def _blind_watermark() -> Any:
+    """The package, which says how processes of the whole program begin while it is imported. Where that was said
+    before, its import fails; and what it says is not for a part of a measurement to say. Here it starts none."""
+    said = multiprocessing.set_start_method
+    multiprocessing.set_start_method = lambda *_, **__: None
+    try:
+        return importlib.import_module("blind_watermark")
+    finally:
+        multiprocessing.set_start_method = said
+
+
 class _Blind(_Bits):
     """blind-watermark (Guo Fei, MIT). Its passwords are small numbers."""
 
     def __init__(self, bits: int, key: bytes) -> None:
         super().__init__(bits)
-        self._package: Any = importlib.import_module("blind_watermark")
+        self._package: Any = _blind_watermark()
         self._package.bw_notes.close()  # it prints an advertisement
         self._passwords = {
             "password_img": int.from_bytes(key[:3], "big"),
