@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from guardrail.bench.bootstrap import rate_intervals
 from guardrail.bench.columns import ALTER, BENIGN, BLOCK, DIMENSIONS, NONE, OTHER, Columns, Hashes
-from guardrail.bench.run.measures import Better, Measure, of_rate
+from guardrail.bench.run.measures import UNREAD, Better, Measure, of_rate
 from guardrail.bench.statistics import Bools, Rate
 
 __all__ = [
@@ -145,7 +145,7 @@ class _Origins:
 
 def _unread(columns: Columns, where: Positions | Bools) -> str:
     n = int(columns.unread[where].sum())
-    return f"{n:,} of them blocked unread: they could not be checked" if n else ""
+    return f"{n:,} {UNREAD}: they could not be checked" if n else ""
 
 
 def unread(columns: Columns, of: Margins) -> Iterator[Measure]:

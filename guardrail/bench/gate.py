@@ -19,7 +19,7 @@ from pathlib import Path
 from guardrail.bench.comparison import LEVEL, Change, Comparison, written_value
 from guardrail.bench.files import DataError
 from guardrail.bench.report import prepare, write_texts
-from guardrail.bench.run.measures import Measure
+from guardrail.bench.run.measures import UNREAD, Measure
 
 __all__ = ["Finding", "Limit", "gate", "limits_of", "write_junit"]
 
@@ -145,7 +145,7 @@ def _limited(measures: Mapping[str, Measure], limit: Limit) -> Finding:
 
 def _unread(measures: Mapping[str, Measure], measure: Measure) -> str:
     """Of the prompts that a figure is of, those that were blocked unread; empty where there are few."""
-    counted = re.match(r"([\d,]+) of them blocked unread", measure.caveat)
+    counted = re.match(rf"([\d,]+) {UNREAD}", measure.caveat)
     if counted and int(counted[1].replace(",", "")) > TOLERANCE * measure.n:
         return measure.caveat
     if "peer" not in dict(measure.of):

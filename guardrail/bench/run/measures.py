@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from guardrail.bench.statistics import Area, Rate
 
-__all__ = ["FEW", "Better", "Measure", "by_key", "of_all", "of_area", "of_rate"]
+__all__ = ["FEW", "UNREAD", "Better", "Measure", "by_key", "of_all", "of_area", "of_rate"]
 
 Better = Literal["higher", "lower", ""]
 FEW = 30
 """Under so many, nothing is said of a share but its interval."""
+UNREAD = "of them blocked unread"
+"""Said by the caveat of a share of blocked prompts, behind their number; the gate looks for it."""
 WIDE = 0.1
 """An interval wider than this says too little to compare two systems by it."""
 _SIGNS, _ESCAPED = re.compile(r"[\\,=\[\]]"), r"\\\g<0>"
