@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from guardrail.bench.files import DataError
-from guardrail.bench.inspect_log import header_of, samples_of, write_inspect_log
+from guardrail.bench.inspect_log import header_of, write_inspect_log
+from guardrail.bench.inspect_samples import samples_of
 from guardrail.bench.run.folder import METRICS, RUN, read_run, write_run
 from guardrail.bench.run.measures import Measure, of_area, of_rate
 from guardrail.bench.run.record import Run
