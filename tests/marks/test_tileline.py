@@ -144,7 +144,9 @@ ATTACKS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-@pytest.mark.parametrize("name", ["astronaut", "coffee", "scene"])
+@pytest.mark.parametrize(
+    "name", ["astronaut", *(pytest.param(n, marks=pytest.mark.nightly) for n in ("coffee", "scene"))]
+)
 def test_payload_survives(marked: dict[str, np.ndarray], mark: TileLine, name: str, attack: str) -> None:
     found = mark.detect(np.asarray(ATTACKS[attack](Image.fromarray(marked[name]))))
     assert found.verdict == "payload"

@@ -273,7 +273,11 @@ def in_2048(portrait: Any) -> Any:
         (lambda p: np.rot90(p, 2), (512 - 225, 512 - 127)),
         (lambda p: np.rot90(p, 3), (512 - 127, 225)),
         (in_2048, (1700 + 225 * 200 / 512, 1200 + 127 * 200 / 512)),
-        (lambda p: np.pad(p, ((6000, 4000), (0, 0), (0, 0)), constant_values=127), (225, 6127)),
+        pytest.param(
+            lambda p: np.pad(p, ((6000, 4000), (0, 0), (0, 0)), constant_values=127),
+            (225, 6127),
+            marks=pytest.mark.nightly,
+        ),
         (lambda p: np.pad(p, ((0, 0), (3000, 7000), (0, 0)), constant_values=127), (3225, 127)),
     ],
     ids=["upright", "left side", "upside down", "right side", "36 pixels in 2048", "in a tall strip", "in a wide one"],

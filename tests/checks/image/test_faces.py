@@ -89,6 +89,7 @@ def test_pictures_without_people_have_no_faces(check: FaceCheck, name: str) -> N
     ],
     ids=["mirrored", "tilted", "on its side", "small", "large", "grey", "dark", "in a corner"],
 )
+@pytest.mark.nightly
 def test_a_changed_portrait_still_has_its_face(check: FaceCheck, portrait: Any, change: Callable[[Any], Any]) -> None:
     assert len(faces(check, np.ascontiguousarray(change(portrait)))) == 1
 

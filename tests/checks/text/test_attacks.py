@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -49,9 +50,14 @@ def test_any_text_can_be_disguised(text: str, seed: int) -> None:
         assert isinstance(family(text, random.Random(seed)), str)
 
 
+@cache
+def shipped() -> Lexicon:
+    return Lexicon(load_list("sexual", language) for language in languages("sexual"))
+
+
 @pytest.mark.parametrize("name", UNDONE)
 def test_strong_words_are_read_through_each_family(name: str) -> None:
-    lexicon = Lexicon(load_list("sexual", language) for language in languages("sexual"))
+    lexicon = shipped()
     text = "a naked woman stands by the window, topless"
     disguised = [FAMILIES[name](text, random.Random(seed)) for seed in range(20)]
     missed = [d for d in disguised if combine(*lexicon.hits(read(d))) < 0.70]

@@ -172,6 +172,7 @@ def test_every_reading_has_a_map_into_the_original(text: str) -> None:
         "a_v1",
     ],
 )
+@pytest.mark.nightly
 def test_the_cost_is_linear(unit: str) -> None:
     # Eight times the text costs about eight times as much; what is quadratic would cost sixty-four times.
     import time

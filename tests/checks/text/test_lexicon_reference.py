@@ -70,6 +70,7 @@ def test_collected_prompts(kind: str, shared: Path) -> None:
     agree(kind, Random(1).sample(texts, 6000 if NIGHTLY else 400 if kind == "sexual" else 150))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", KINDS)
 def test_texts_made_of_what_patterns_and_exemptions_match(kind: str) -> None:
     rng = Random(7)

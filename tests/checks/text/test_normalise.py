@@ -290,6 +290,7 @@ _UNITS = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("unit", _UNITS.values(), ids=_UNITS.keys())
 def test_a_megabyte_is_read_in_a_few_passes(unit: str) -> None:
     # The number of readings does not grow with the text, and none of them is longer than a small multiple of it:
