@@ -10,6 +10,7 @@ from typing import Any
 from guardrail.bench.comparison import written_value
 from guardrail.bench.quoting import SUITE, rows
 from guardrail.bench.run.environment import environment, written_date
+from guardrail.bench.run.fingerprint import measured_on
 from guardrail.bench.run.measures import Measure
 from guardrail.bench.run.record import Run, StoredRun
 from guardrail.bench.tables import Sheet
@@ -81,7 +82,10 @@ def _united(done: Mapping[str, StoredRun]) -> dict[str, Any]:
     """Policies, checks, lists, packages and data of all, each once."""
     runs = {name: run.run for name, run in done.items()}
     facts: dict[str, Any] = {
-        "suites": {name: {"command": run.get("command"), "date": run.get("date")} for name, run in runs.items()}
+        "suites": {
+            name: {"command": run.get("command"), "date": run.get("date"), "samples": measured_on(run)}
+            for name, run in runs.items()
+        }
     }
     enforced = _once(one for run in runs.values() for one in rows(run.get("policy")) if one.get("sha256"))
     tried = _once(one for run in runs.values() for one in rows(run.get("policies")) if one.get("sha256"))

@@ -171,12 +171,13 @@ def _samples(
     with Samples(path, identity, fresh=plan.fresh) as samples:
         ready, steps = iter(samples.done), len(taken) * (1 + len(attacks))
         for number, picture in enumerate(taken):
-            for new in _of_picture(plan, picture, f"{number + 1:06d}", checks, attacks):
+            name = f"{number + 1:06d}"
+            for new in _of_picture(plan, picture, name, checks, attacks):
                 sample = next(ready, None)
                 if sample is None:
                     sample = new(made)
                     samples.add(sample | ({"file": str(picture.path)} if plan.keep_names else {}))
-                elif sample.get("id") != f"{number + 1:06d}":
+                elif sample.get("id") != name:
                     raise damaged(path)
                 made.append(sample)
                 tell("pictures", len(made), steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from guardrail.bench.everything import Suite, carry_out_all, failed, suites_of
 from guardrail.bench.files import DataError
 from guardrail.bench.gathering import gathered
 from guardrail.bench.run.environment import source
+from guardrail.bench.run.fingerprint import other_samples
 from guardrail.bench.run.folder import write_run
 from guardrail.bench.run.measures import by_key, of_rate
 from guardrail.bench.run.record import Run, StoredRun
@@ -108,6 +110,9 @@ def test_what_suites_know_is_united() -> None:
         "limit": {"prompts": 5, "policy": 7},
         "columns": {},
     }
+    # A suite that was given fewer rows is of other samples, though the files are the same.
+    fewer = gathered({**done, "prompts": replace(done["prompts"], run={**done["prompts"].run, "limit": 4})}, {}, "")
+    assert list(other_samples(run.facts, fewer.facts)) == ["the data are others: prompts"]
     telling = {row[0]: row[3] for row in run.sheets[0].rows}
     assert telling["prompts"] == "block_rate 22.50 % of 40"
     assert telling["pipelines"] == "targets met: 1 of 2"

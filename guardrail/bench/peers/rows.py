@@ -73,9 +73,9 @@ def _prompts(plan: PeerPlan) -> Rows:
 
 def _prompt_items(found: Survey, plan: PeerPlan) -> Iterator[Item]:
     for row in rows(found, plan.columns, plan.labels, plan.limit):
-        told = _told(row.name, row.role, row.label)
+        told, shown = _told(row.name, row.role, row.label), found.unnamed(row)
         told |= {"lang": row.lang, "source": row.source, "attack": row.attack}
-        told |= {"group": found.unnamed(row).group, "pair": found.unnamed(row).pair}
+        told |= {"group": shown.group, "pair": shown.pair}
         if plan.keep_text:
             told["text"] = row.text
         yield Item(told, partial(_text, row))

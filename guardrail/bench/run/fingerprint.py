@@ -200,6 +200,10 @@ _OF_DATA = (
 
 def measured_on(run: Mapping[str, Any]) -> dict[str, Any]:
     """Which samples a run is of, apart from the guard that judged them; empty where run.json does not say."""
+    suites = run.get("suites")
+    if isinstance(suites, Mapping):
+        # Of several suites, what each is of: a limit or a disguise that one of them was given is not told elsewhere.
+        return {str(name): told["samples"] for name, told in suites.items() if "samples" in told}
     data = run.get("data")
     data = data if isinstance(data, Mapping) else {}
     hashes = sorted(str(entry.get("sha256", "")) for entry in data.get("files") or () if isinstance(entry, Mapping))

@@ -15,11 +15,9 @@ from guardrail.bench.page import page
 from guardrail.bench.report import markdown, write_texts
 from guardrail.bench.risks import risk_assessment
 from guardrail.bench.run.measures import Measure, by_key
-from guardrail.bench.run.record import FORMAT, Run, StoredRun
+from guardrail.bench.run.record import FORMAT, METRICS, RUN, Run, StoredRun
 
 __all__ = ["METRICS", "RUN", "read_run", "write_run"]
-
-RUN, METRICS = "run.json", "metrics.json"
 
 
 def write_run(run: Run, folder: Path) -> list[Path]:

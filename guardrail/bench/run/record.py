@@ -10,8 +10,9 @@ from guardrail.bench.run.figures import Figure
 from guardrail.bench.run.measures import Measure
 from guardrail.bench.tables import Sheet
 
-__all__ = ["FORMAT", "Run", "StoredRun"]
+__all__ = ["FORMAT", "METRICS", "RUN", "Run", "StoredRun"]
 
+RUN, METRICS = "run.json", "metrics.json"
 FORMAT = 1
 
 

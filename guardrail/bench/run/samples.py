@@ -15,12 +15,12 @@ from types import TracebackType
 from typing import IO, Any
 
 from guardrail.bench.files import DataError
+from guardrail.bench.run.record import METRICS, RUN
 from guardrail.bench.text import visible
 
 __all__ = ["FILE", "Samples", "damaged", "iter_samples", "read_samples"]
 
 FILE = "results.jsonl"
-MADE_OF_THEM = ("run.json", "metrics.json")
 FORMAT = 1
 _FLUSH_EVERY = 64
 _NAMES, _LONGEST_NAME = 8, 60  # of parts of an identity, in a message
@@ -102,7 +102,7 @@ class Samples:
         if not self._grown and self._path is not None:
             # What an earlier command made of these samples says nothing of those that come now.
             self._grown = True
-            for name in MADE_OF_THEM:
+            for name in (RUN, METRICS):
                 self._path.with_name(name).unlink(missing_ok=True)
         text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         self._file.write(text.encode("utf-8", "surrogatepass"))
