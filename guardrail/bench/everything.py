@@ -174,7 +174,8 @@ def _options(words: Sequence[str]) -> list[list[str]]:
 def _start(words: Sequence[str]) -> str:
     """Why it failed; empty where it did not. 3 says that some sample could not be checked, which its report counts."""
     ended = subprocess.run(
-        [sys.executable, "-c", _START, *words],
+        # -P: not from the folder that it is called in, where a file may have the name of a module.
+        [sys.executable, "-P", "-c", _START, *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

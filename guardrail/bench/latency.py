@@ -137,7 +137,7 @@ def _cold(plan: LatencyPlan, tell: Callable[[str, int, int], None]) -> dict[str,
 def _fresh(before: str, statement: str) -> float:
     """Milliseconds of a statement in a new interpreter, without the interpreter's own start."""
     code = f"import time\n{before}\nt=time.perf_counter()\n{statement}\nprint((time.perf_counter()-t)*1e3)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
         raise DataError(f"a fresh process failed at `{statement}`, saying: {said[0]}")

@@ -55,7 +55,7 @@ def _named(name: str) -> Callable[..., Any]:
 
 def _in_a_process(*arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "guardrail.bench.pipeline_memory", *arguments], capture_output=True, text=True
+        [sys.executable, "-P", "-m", "guardrail.bench.pipeline_memory", *arguments], capture_output=True, text=True
     )
     if done.returncode:
         # The last line of a traceback says what it was.

