@@ -192,7 +192,7 @@ def test_pip_is_asked_for_pinned_archives_only(world: World, monkeypatch: pytest
     bring("both", say=said.append)
     assert (read("alpha"), read("beta")) == (MODEL, OTHER)
     for command, pin, name in zip(pip.commands, pip.pins, ("alpha", "beta"), strict=True):
-        assert command[:4] == [sys.executable, "-m", "pip", "download"]
+        assert command[:5] == [sys.executable, "-P", "-m", "pip", "download"]
         assert {"--no-deps", "--require-hashes"} <= set(command)
         archive = world.catalogue[name].archive
         assert archive is not None
